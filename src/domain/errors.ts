@@ -1,0 +1,198 @@
+// Every failure that a caller can meet, with its wording. Reasons are API: documented in docs/errors.md,
+// never renamed, never reused. Whatever is dynamic in a message is in its metadata too (AIP-193).
+
+/** The stable reasons of google.rpc.ErrorInfo. */
+export type ErrorReason =
+  | "INVALID_REQUEST"
+  | "UNKNOWN_FIELD"
+  | "UNDECODABLE_REQUEST"
+  | "INVALID_PAGE_TOKEN"
+  | "PAGE_TOKEN_MISMATCH"
+  | "NOT_YET_SUPPORTED"
+  | "MODEL_NOT_FOUND"
+  | "VERSION_NOT_FOUND"
+  | "VERSION_ALREADY_EXISTS"
+  | "DATABASE_UNAVAILABLE"
+  | "SHUTTING_DOWN"
+  | "DEADLINE_EXCEEDED"
+  | "CANCELLED"
+  | "INTERNAL";
+
+/** One violated field: its path in the request (`metadata.artifacts[2].digest`) and what is wrong with it. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+  readonly reason: "INVALID_FIELD" | "UNKNOWN_FIELD";
+}
+
+/** What an error is about, for google.rpc.ResourceInfo. */
+export interface Resource {
+  readonly type: "stele.v1.Model" | "stele.v1.ModelVersion";
+  readonly name: string;
+}
+
+interface ErrorDetails {
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly violations?: readonly FieldViolation[];
+  readonly resource?: Resource;
+  readonly retryDelayMs?: number;
+  readonly cause?: unknown;
+}
+
+/** A failure that the caller is told about as it is; every other error is INTERNAL to them. */
+export class RegistryError extends Error {
+  override readonly name = "RegistryError";
+  readonly reason: ErrorReason;
+  /** The dynamic parts of the message, by name. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly violations: readonly FieldViolation[];
+  readonly resource: Resource | undefined;
+  /** How long to wait before a retry, where one makes sense. */
+  readonly retryDelayMs: number | undefined;
+
+  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.reason = reason;
+    this.metadata = details.metadata ?? {};
+    this.violations = details.violations ?? [];
+    this.resource = details.resource;
+    this.retryDelayMs = details.retryDelayMs;
+  }
+}
+
+/** Text of a caller in quotes for a message: escaped, well-formed, and cut to 64 characters. */
+export function quote(text: string): string {
+  const shown = text.length > 64 ? `${text.slice(0, 63)}…` : text;
+  return JSON.stringify(shown.toWellFormed());
+}
+
+/** A field that breaks its rule; the description says what is wrong, which value, and what to do. */
+export function invalidField(field: string, description: string): FieldViolation {
+  return { field, description, reason: "INVALID_FIELD" };
+}
+
+/** A field that this release does not know, by its path; unnamed fields are numbered. */
+export function unknownField(field: string): FieldViolation {
+  const description = "is not known to this release; send only fields of its proto, or upgrade the service";
+  return { field, description, reason: "UNKNOWN_FIELD" };
+}
+
+/** The request breaks the rules of at least one field. */
+export function invalidRequest(violations: readonly [FieldViolation, ...FieldViolation[]]): RegistryError {
+  const first = violations.find(({ reason }) => reason === "UNKNOWN_FIELD") ?? violations[0];
+  const rest = violations.length - 1;
+  const more = rest === 0 ? "" : ` (and ${rest} more invalid field${rest === 1 ? "" : "s"})`;
+  return new RegistryError(
+    first.reason === "UNKNOWN_FIELD" ? "UNKNOWN_FIELD" : "INVALID_REQUEST",
+    `${first.field} ${first.description}${more}`,
+    {
+      violations,
+      metadata: { field: first.field, description: first.description, violations: String(violations.length) },
+    },
+  );
+}
+
+/** The request's bytes are not the expected message. */
+export function undecodableRequest(cause: unknown): RegistryError {
+  const message = "the request cannot be decoded; generate the client from the proto that the service serves";
+  return new RegistryError("UNDECODABLE_REQUEST", message, { cause });
+}
+
+/** The page token was altered, or is none of ours. */
+export function invalidPageToken(): RegistryError {
+  const message = "page_token is not one that this service made; send the next_page_token of a response unchanged";
+  return new RegistryError("INVALID_PAGE_TOKEN", message, {
+    violations: [invalidField("page_token", "is not a token of this service")],
+  });
+}
+
+/** The page token belongs to a listing with other arguments. */
+export function pageTokenMismatch(): RegistryError {
+  const message =
+    "page_token belongs to a listing with other arguments; repeat those of the first call, only page_size may differ";
+  return new RegistryError("PAGE_TOKEN_MISMATCH", message, {
+    violations: [invalidField("page_token", "belongs to a listing with other arguments")],
+  });
+}
+
+/** The request asks for something that this release does not act on. */
+export function notYetSupported(feature: string): RegistryError {
+  const message = `${feature} is not supported by this release; leave it out`;
+  return new RegistryError("NOT_YET_SUPPORTED", message, { metadata: { feature } });
+}
+
+/** No version of the model is registered. */
+export function modelNotFound(model: string): RegistryError {
+  const message = `model ${quote(model)} has no versions; check the name, or register its first version`;
+  return new RegistryError("MODEL_NOT_FOUND", message, {
+    metadata: { model },
+    resource: { type: "stele.v1.Model", name: model },
+  });
+}
+
+/** The model has versions, but not this one. */
+export function versionNotFound(model: string, version: string): RegistryError {
+  const message = `model ${quote(model)} has no version ${version}; ListVersions shows those that it has`;
+  return new RegistryError("VERSION_NOT_FOUND", message, {
+    metadata: { model, version },
+    resource: { type: "stele.v1.ModelVersion", name: `${model}@${version}` },
+  });
+}
+
+/** What is registered under a version that somebody tried to register again. */
+export interface ExistingVersion {
+  readonly version: string;
+  /** `sha256:` and hex, as in the record. */
+  readonly digest: string;
+  readonly registeredAt: Date;
+}
+
+/** The version is taken; `identical` says whether by a record of the same digest. */
+export function versionAlreadyExists(
+  model: string,
+  version: string,
+  { existing, identical }: { existing: ExistingVersion; identical: boolean },
+): RegistryError {
+  const difference = identical ? "with the same content" : "with other content";
+  const message =
+    `version ${version} of model ${quote(model)} is already registered, as ${existing.version}, ${difference}; ` +
+    "versions never change, register the next number instead";
+  return new RegistryError("VERSION_ALREADY_EXISTS", message, {
+    metadata: {
+      model,
+      version,
+      existing_version: existing.version,
+      existing_digest: existing.digest,
+      registered_at: existing.registeredAt.toISOString(),
+      identical: String(identical),
+    },
+    resource: { type: "stele.v1.ModelVersion", name: `${model}@${existing.version}` },
+  });
+}
+
+/** The database cannot be reached; the request may be repeated. */
+export function databaseUnavailable(cause: unknown): RegistryError {
+  const message = "the database is not available; try again shortly";
+  return new RegistryError("DATABASE_UNAVAILABLE", message, { retryDelayMs: 1000, cause });
+}
+
+/** This replica is stopping; another one, or this one after its restart, answers. */
+export function shuttingDown(): RegistryError {
+  return new RegistryError("SHUTTING_DOWN", "the service is shutting down; try again", { retryDelayMs: 1000 });
+}
+
+/** The call's deadline passed before the answer was there. */
+export function deadlineExceeded(): RegistryError {
+  return new RegistryError("DEADLINE_EXCEEDED", "the deadline of the call passed");
+}
+
+/** The caller cancelled the call. */
+export function cancelled(): RegistryError {
+  return new RegistryError("CANCELLED", "the call was cancelled by the caller");
+}
+
+/** A fault of the service; the id is in its log too, beside the cause. */
+export function internal(id: string): RegistryError {
+  const message = `internal error ${id}; tell the operator of the service this id`;
+  return new RegistryError("INTERNAL", message, { metadata: { id } });
+}
