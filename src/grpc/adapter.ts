@@ -1,0 +1,168 @@
+// The one adapter between handlers and grpc-js; no handler touches a grpc-js call. Invariants: every call
+// ends with exactly one status; every error passes through statusOf; no promise floats, so that nothing a
+// handler does reaches unhandledRejection; a stream holds at most one response that is under way and one
+// that waits, and its source is closed on every way out.
+
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Server,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { deadlineExceeded, undecodableRequest } from "../domain/errors.ts";
+import { CallContext } from "./call-context.ts";
+import type { CallTracker } from "./call-tracker.ts";
+import "./long-deadlines.ts";
+import { ResponseWriter } from "./response-writer.ts";
+import { type ErrorLog, statusOf } from "./status.ts";
+
+declare const message: unique symbol;
+
+/** A response that is serialized already; it goes to the wire as it is. */
+export type Encoded<Message> = Buffer & { readonly [message]: Message };
+
+type Method = ServiceDefinition[string] & { readonly requestStream: false };
+type RequestOf<M extends Method> = ReturnType<M["requestDeserialize"]>;
+type ResponseOf<M extends Method> = ReturnType<M["responseDeserialize"]>;
+type MessageOrBytes<Message> = Message | Encoded<Message>;
+
+type Answer<M extends Method> = M["responseStream"] extends true
+  ? AsyncIterable<MessageOrBytes<ResponseOf<M>>>
+  : Promise<MessageOrBytes<ResponseOf<M>>>;
+
+/** A handler of the decoded request, or, as `fromBytes`, one of its bytes. */
+export type Handler<M extends Method> =
+  | ((request: RequestOf<M>, context: CallContext) => Answer<M>)
+  | { readonly fromBytes: (request: Buffer, context: CallContext) => Answer<M> };
+
+/** A handler for each method of a generated service definition. */
+export type Implementation<Definition extends Record<string, Method>> = {
+  readonly [Name in keyof Definition]: Handler<Definition[Name]>;
+};
+
+/** What the adapter needs beside the handlers. */
+export interface AdapterOptions {
+  readonly calls: CallTracker;
+  readonly log: ErrorLog;
+}
+
+/** Serves the methods of a generated service definition. */
+export function addService<Definition extends Record<string, Method>>(
+  server: Server,
+  definition: Definition,
+  implementation: Implementation<Definition>,
+  options: AdapterOptions,
+): void {
+  const methods = Object.entries(definition).map(([name, method]) => [name, withoutCodec(method)]);
+  const handlers: Record<string, UntypedHandleCall> = {};
+  for (const name in definition) handlers[name] = adapt(definition[name], implementation[name], options);
+  server.addService(Object.fromEntries(methods), handlers);
+}
+
+/** The request of a method from its bytes; throws UNDECODABLE_REQUEST. */
+export function decodeRequest<M extends Method>(method: M, bytes: Buffer): RequestOf<M> {
+  try {
+    return method.requestDeserialize(bytes);
+  } catch (error) {
+    throw undecodableRequest(error);
+  }
+}
+
+/** A method joined with its handler: bytes in, bytes out. */
+interface Endpoint extends AdapterOptions {
+  readonly handle: (request: Buffer, context: CallContext) => unknown;
+  readonly encode: (response: unknown) => Buffer;
+}
+
+function adapt<M extends Method>(method: M, handler: Handler<M>, options: AdapterOptions): UntypedHandleCall {
+  const endpoint: Endpoint = {
+    ...options,
+    handle: (request, context) =>
+      typeof handler === "function"
+        ? handler(decodeRequest(method, request), context)
+        : handler.fromBytes(request, context),
+    encode: (response) => (Buffer.isBuffer(response) ? response : method.responseSerialize(response)),
+  };
+  return method.responseStream ? serverStreaming(endpoint) : unary(endpoint);
+}
+
+/** The method as grpc-js gets it. Left to it, decoding would answer undecodable requests with INTERNAL. */
+function withoutCodec(method: Method): Method {
+  const sameBytes = (bytes: Buffer): Buffer => bytes;
+  return { ...method, requestDeserialize: sameBytes, responseSerialize: sameBytes };
+}
+
+function unary(endpoint: Endpoint): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => void answer(call, callback, endpoint);
+}
+
+/** Never rejects; when the client is gone, grpc-js ignores the answer. */
+async function answer(
+  call: ServerUnaryCall<Buffer, Buffer>,
+  callback: sendUnaryData<Buffer>,
+  { handle, encode, calls, log }: Endpoint,
+): Promise<void> {
+  const context = new CallContext(call);
+  let response: Buffer;
+  try {
+    context.throwIfPastDeadline();
+    calls.admit(call);
+    response = encode(await handle(call.request, context));
+  } catch (error) {
+    const status = statusOf(error, log, context.signal);
+    context.end();
+    callback(status);
+    return;
+  }
+  context.end();
+  callback(null, response);
+}
+
+function serverStreaming(endpoint: Endpoint): handleServerStreamingCall<Buffer, Buffer> {
+  return (call) => void answerStream(call, endpoint);
+}
+
+/** Never rejects. */
+async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint: Endpoint): Promise<void> {
+  const { calls, log } = endpoint;
+  const context = new CallContext(call);
+  // grpc-js tells of a passed deadline only after its trailers went out: never, to a client that does not read.
+  const timer = atDeadline(context, () => context.abort(deadlineExceeded()));
+  calls.hold(context);
+  try {
+    context.throwIfPastDeadline();
+    calls.admit(call);
+    await writeResponses(call, context, endpoint);
+    call.end();
+  } catch (error) {
+    // Only this event ends a stream with a status; destroy(error) leaves the client waiting.
+    call.emit("error", statusOf(error, log, context.signal));
+  } finally {
+    context.end();
+    calls.release(context);
+    clearTimeout(timer);
+  }
+}
+
+/** The loop closes the source however it is left. */
+async function writeResponses(
+  call: ServerWritableStream<Buffer, Buffer>,
+  context: CallContext,
+  { handle, encode }: Endpoint,
+): Promise<void> {
+  const writer = new ResponseWriter(call, context.signal);
+  // A handler of a method with a response stream returns an AsyncIterable, by its type.
+  const responses = handle(call.request, context) as AsyncIterable<unknown>;
+  for await (const response of responses) {
+    await writer.ready();
+    writer.write(encode(response));
+  }
+}
+
+function atDeadline({ deadline }: CallContext, action: () => void): NodeJS.Timeout | undefined {
+  return deadline === undefined ? undefined : setTimeout(action, Math.max(1, deadline.getTime() - Date.now()));
+}

@@ -1,0 +1,79 @@
+import type { Metadata, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
+
+// Timers may fire a little early, and a client that watches its own deadline is ahead of the server by the
+// time that the request travelled.
+const DEADLINE_SLACK_MS = 10;
+
+/** What a handler knows about its call besides the request. */
+export class CallContext {
+  readonly #call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
+  #controller: AbortController | undefined;
+  #ended = false;
+
+  constructor(call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>) {
+    this.#call = call;
+  }
+
+  /** The method, such as `/stele.v1.ModelRegistryService/GetVersion`. */
+  get path(): string {
+    return this.#call.getPath();
+  }
+
+  /** What the client sent beside the request. */
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+
+  /** The client's address and port, or `unknown`. */
+  get peer(): string {
+    return this.#call.getPeer();
+  }
+
+  /** When the client stops waiting; undefined where it said nothing, or more than 24 days. */
+  get deadline(): Date | undefined {
+    const deadline = this.#call.getDeadline();
+    return deadline === Infinity ? undefined : new Date(deadline);
+  }
+
+  /**
+   * Aborts when the client cancels, is lost or runs out of time, and, for a stream, when the service shuts
+   * down; the reason is the RegistryError to answer with. It never aborts once the call has its answer.
+   */
+  get signal(): AbortSignal {
+    this.#controller ??= this.#watch();
+    return this.#controller.signal;
+  }
+
+  /**
+   * Throws DEADLINE_EXCEEDED when it is too late to begin; for the adapter. grpc-js starts a handler also when the
+   * deadline passed while the request was still arriving, and never tells it that the call is over.
+   */
+  throwIfPastDeadline(): void {
+    if (Date.now() >= Number(this.#call.getDeadline())) throw deadlineExceeded();
+  }
+
+  /** Aborts the signal; for the adapter. */
+  abort(reason: RegistryError): void {
+    if (this.#ended) return;
+    this.#controller ??= this.#watch();
+    this.#controller.abort(reason);
+  }
+
+  /** The call has its answer, and the signal stays as it is; for the adapter. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #watch(): AbortController {
+    const controller = new AbortController();
+    // grpc-js emits this after every call, the successful ones included.
+    const onCancelled = () => {
+      const isLate = Date.now() >= Number(this.#call.getDeadline()) - DEADLINE_SLACK_MS;
+      if (!this.#ended) controller.abort(isLate ? deadlineExceeded() : cancelled());
+    };
+    if (this.#call.cancelled) onCancelled();
+    else this.#call.once("cancelled", onCancelled);
+    return controller;
+  }
+}

@@ -1,0 +1,103 @@
+// The process: command line, environment, signals. Words for a person go to standard output, the log to
+// standard error, a JSON object a line.
+
+import { parseArgs } from "node:util";
+import { type Logger, pino } from "pino";
+import packageJson from "../package.json" with { type: "json" };
+import { ConfigError, readConfig } from "./config.ts";
+import { RegistryError } from "./domain/errors.ts";
+import { type Service, startService } from "./server.ts";
+import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
+import { migrateStore, StoreError } from "./store/open-store.ts";
+
+const usage = `Stele ${packageJson.version}, an immutable version registry for machine-learning models
+
+  npm start                 serve on STELE_LISTEN (127.0.0.1:50051)
+  npm run migrate           bring the database of DATABASE_URL to the schema of this release
+
+  --help, --version
+
+Settings are environment variables; README.md has their table.
+`;
+
+const commands: Readonly<Record<string, () => Promise<void>>> = { serve, migrate };
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseCommandLine();
+  if (values.help) return say(usage);
+  if (values.version) return say(`${packageJson.version}\n`);
+  const [name = "serve", ...rest] = positionals;
+  const command = commands[name];
+  if (command === undefined || rest.length > 0)
+    throw new ConfigError(`no such command: ${positionals.join(" ")}; see --help`);
+  await command();
+}
+
+function parseCommandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    });
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message : String(error)}; see --help`);
+  }
+}
+
+async function serve(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = makeLog(config.logLevel);
+  const stopped = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped.resolve(signal));
+  const service = await startService(config, log);
+  say(greeting(service));
+  const signal = await stopped.promise;
+  say(`${signal}: finishing the calls in flight; once more to stop at once\n`);
+  await service[Symbol.asyncDispose]();
+}
+
+async function migrate(): Promise<void> {
+  const { databaseUrl, logLevel } = readConfig(process.env);
+  if (databaseUrl === undefined) {
+    throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
+  }
+  const applied = await migrateStore(databaseUrl, makeLog(logLevel));
+  say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
+}
+
+function greeting({ address, storeDescription }: Service): string {
+  return `Stele ${packageJson.version} listens on ${address}, ${storeDescription}.
+
+Try next, in another terminal of this folder:
+  npx buf curl --http2-prior-knowledge --protocol grpc --list-methods http://${address}
+  npx buf curl --http2-prior-knowledge --protocol grpc -d '{"model":"image_classifier","version":"1.0.1","metadata":{"architecture":"CNN"}}' http://${address}/stele.v1.ModelRegistryService/RegisterVersion
+  grpcurl -plaintext ${address} list
+
+Ctrl-C stops it.
+`;
+}
+
+function makeLog(level: string): Logger {
+  return pino({ level }, pino.destination({ dest: 2, sync: true }));
+}
+
+function say(text: string): void {
+  process.stdout.write(text);
+}
+
+// A failure with words for a person needs no stack.
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof StoreError || error instanceof EmbeddedPostgresError) {
+    return error.message;
+  }
+  if (error instanceof RegistryError && error.cause instanceof Error)
+    return `${error.message} (${error.cause.message})`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`stele: ${explain(error)}\n`);
+  process.exitCode = 1;
+}

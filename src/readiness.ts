@@ -1,0 +1,18 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Database } from "./store/database.ts";
+import { isReachable } from "./store/reachability.ts";
+
+const INTERVAL_MS = 1_000;
+
+/** Reports whether the database answers, now and then once a second, until the signal aborts. */
+export async function watchReadiness(
+  database: Database,
+  report: (isReady: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const isReady = await isReachable(database);
+    if (!signal.aborted) report(isReady);
+    await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,23 @@
+import type {
+  GetVersionRequest,
+  ListVersionsRequest,
+  RegisterVersionRequest,
+} from "../../gen/stele/v1/model_registry_service_pb.ts";
+import type { Database } from "../store/database.ts";
+import { getVersion } from "./get-version.ts";
+import { type ListingPosition, listVersions } from "./list-versions.ts";
+import { type RegistrationContext, registerVersion } from "./register-version.ts";
+
+/** The operations of the registry, one function each, on one database. */
+export type Registry = ReturnType<typeof createRegistry>;
+
+/** Binds the operations to a database. */
+export function createRegistry(database: Database) {
+  return {
+    registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
+      registerVersion(database, request, context),
+    getVersion: (request: GetVersionRequest) => getVersion(database, request),
+    listVersions: (request: ListVersionsRequest, start: ListingPosition | undefined) =>
+      listVersions(database, request, start),
+  };
+}

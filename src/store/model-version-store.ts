@@ -1,0 +1,144 @@
+// Everything that is asked of the table `model_version`. A row is written by one INSERT and never changes;
+// whether a version is taken is decided by the primary key, never by a look before.
+
+import { sql } from "kysely";
+import type { ModelName } from "../domain/model-name.ts";
+import type { Database } from "./database.ts";
+import type { ModelVersionTable } from "./schema.ts";
+import { statement } from "./statement.ts";
+
+/** A version of a model, as the primary key has it. */
+export type VersionKey = Pick<ModelVersionTable, "model" | "precedence">;
+
+/** What is asked about a version that is in the way of another. */
+export type ExistingRow = Pick<ModelVersionTable, "version" | "digest" | "registered_at">;
+
+/** A record and its place in the order. */
+export type ListedRow = Pick<ModelVersionTable, "precedence" | "record">;
+
+/** A stretch of a listing, bounded by rows and bytes. */
+export interface PageQuery {
+  readonly model: ModelName;
+  readonly direction: "ascending" | "descending";
+  /** The precedence key after which the page begins; undefined begins the listing. */
+  readonly after: Uint8Array | undefined;
+  readonly maxRows: number;
+  /** No row begins beyond this many bytes of records; the first always fits. */
+  readonly maxBytes: number;
+}
+
+const insertStatement = statement<ModelVersionTable, never>((db, param) =>
+  db
+    .insertInto("model_version")
+    .values({
+      model: param("model"),
+      precedence: param("precedence"),
+      version: param("version"),
+      record: param("record"),
+      digest: param("digest"),
+      registered_at: param("registered_at"),
+      registered_by: param("registered_by"),
+      attempt: param("attempt"),
+      request_id: param("request_id"),
+    })
+    .onConflict((conflict) => conflict.columns(["model", "precedence"]).doNothing()),
+);
+
+/** Stores a version, durably once this resolves; false when the version is taken. */
+export async function insertVersion(database: Database, row: ModelVersionTable): Promise<boolean> {
+  const { numAffectedRows } = await insertStatement(database, row);
+  return numAffectedRows === 1n;
+}
+
+const recordStatement = statement<VersionKey, { record: Buffer }>((db, param) =>
+  db
+    .selectFrom("model_version")
+    .select("record")
+    .where("model", "=", param("model"))
+    .where("precedence", "=", param("precedence"))
+    .$castTo<{ record: Buffer }>(),
+);
+
+/** The serialized record of a version. */
+export async function findRecord(database: Database, key: VersionKey): Promise<Uint8Array | undefined> {
+  const { rows } = await recordStatement(database, key);
+  return rows[0]?.record;
+}
+
+const existingStatement = statement<VersionKey, ExistingRow>((db, param) =>
+  db
+    .selectFrom("model_version")
+    .select(["version", "digest", "registered_at"])
+    .where("model", "=", param("model"))
+    .where("precedence", "=", param("precedence")),
+);
+
+/** What is registered under a version that somebody tried to register again. */
+export async function findExisting(database: Database, key: VersionKey): Promise<ExistingRow | undefined> {
+  const { rows } = await existingStatement(database, key);
+  return rows[0];
+}
+
+const modelStatement = statement<{ model: ModelName }, { found: number }>((db, param) =>
+  db
+    .selectFrom("model_version")
+    .select(sql.lit(1).as("found"))
+    .where("model", "=", param("model"))
+    .limit(sql.lit(1))
+    .$castTo<{ found: number }>(),
+);
+
+/** Whether any version of the model is registered. */
+export async function modelExists(database: Database, model: ModelName): Promise<boolean> {
+  const { rows } = await modelStatement(database, { model });
+  return rows.length > 0;
+}
+
+interface PageParams {
+  readonly model: ModelName;
+  readonly after: Uint8Array;
+  readonly maxRows: number;
+  readonly maxBytes: number;
+}
+
+/** Reads the rows that follow `after`, by the primary key; bounded, so that no page of large records fills memory. */
+export async function listPage(database: Database, query: PageQuery): Promise<ListedRow[]> {
+  const { model, direction, maxRows, maxBytes } = query;
+  const { statement, start } = pages[direction];
+  const { rows } = await statement(database, { model, after: query.after ?? start, maxRows, maxBytes });
+  return rows;
+}
+
+const pages = {
+  ascending: { statement: pageStatement(">", "asc"), start: Buffer.alloc(0) },
+  // No key begins with this byte (domain/precedence.ts).
+  descending: { statement: pageStatement("<", "desc"), start: Buffer.of(0xff) },
+} satisfies Record<PageQuery["direction"], unknown>;
+
+function pageStatement(operator: ">" | "<", order: "asc" | "desc") {
+  return statement<PageParams, ListedRow>((db, param) =>
+    db
+      .selectFrom((outer) =>
+        outer
+          .selectFrom((inner) =>
+            inner
+              .selectFrom("model_version")
+              .select(["precedence", "record"])
+              .where("model", "=", param("model"))
+              .where("precedence", operator, param("after"))
+              .orderBy("precedence", order)
+              .limit(param("maxRows"))
+              .as("next_rows"),
+          )
+          .select(["precedence", "record"])
+          .select(
+            sql<number>`sum(octet_length(record)) over (order by precedence ${sql.raw(order)}
+              rows unbounded preceding) - octet_length(record)`.as("bytes_before"),
+          )
+          .as("page"),
+      )
+      .select(["precedence", "record"])
+      .where("bytes_before", "<", param("maxBytes"))
+      .orderBy("precedence", order),
+  );
+}

@@ -1,0 +1,104 @@
+import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
+import { defaultDataDirectory } from "./embedded-postgres/data-directory.ts";
+import {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from "./embedded-postgres/embedded-postgres.ts";
+import { migrate, type SchemaState, schemaState } from "./migrate.ts";
+
+/** A database that cannot be used as it is, in words for the person who runs the service. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+/** Which database to use. */
+export interface StoreOptions {
+  /** undefined: the embedded Postgres. */
+  readonly databaseUrl: string | undefined;
+  /** Where the embedded Postgres keeps its data; undefined: the platform's usual place. */
+  readonly dataDirectory: string | undefined;
+  readonly preparedStatements: boolean;
+  /** What a second service on the same data directory is told. */
+  readonly serviceAddress: string;
+  readonly log: EmbeddedPostgresOptions["log"];
+}
+
+/** An open database with the schema that this release needs. */
+export interface Store extends AsyncDisposable {
+  readonly database: Database;
+  /** Where the data is, for a person. */
+  readonly description: string;
+}
+
+/**
+ * Opens the database: that of the URL, whose schema must be current, or the embedded one, which migrates itself.
+ *
+ * @throws StoreError and EmbeddedPostgresError, which say what to do; connection failures are RegistryErrors.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  return options.databaseUrl === undefined
+    ? await openEmbedded(options)
+    : await openRemote(options, options.databaseUrl);
+}
+
+/** Applies the missing migrations to the database of a URL and answers their names. */
+export async function migrateStore(databaseUrl: string, log: StoreOptions["log"]): Promise<string[]> {
+  await using database = openDatabase({ connection: databaseUrl, onConnectionError: logTo(log) });
+  return await migrate(database);
+}
+
+async function openEmbedded(options: StoreOptions): Promise<Store> {
+  const { dataDirectory = defaultDataDirectory(), serviceAddress, preparedStatements, log } = options;
+  const postgres = await startEmbeddedPostgres({ dataDirectory, serviceAddress, log });
+  const database = openDatabase({
+    connection: postgres.connection,
+    preparedStatements,
+    onConnectionError: logTo(log),
+  });
+  const close = closer(database, postgres);
+  try {
+    await migrate(database);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { database, description: `embedded Postgres in ${dataDirectory}`, [Symbol.asyncDispose]: close };
+}
+
+async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl: string): Promise<Store> {
+  const database = openDatabase({ connection: databaseUrl, preparedStatements, onConnectionError: logTo(log) });
+  const close = closer(database);
+  try {
+    refuseOtherSchema(await schemaState(database));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { database, description: `Postgres at ${new URL(databaseUrl).host}`, [Symbol.asyncDispose]: close };
+}
+
+function refuseOtherSchema(state: SchemaState): void {
+  if (state === "behind") {
+    throw new StoreError(
+      "the schema of the database is older than this release needs: run `npm run migrate` with the same " +
+        "DATABASE_URL, as a user who may create tables, then start again",
+    );
+  }
+  if (state === "ahead") {
+    throw new StoreError(
+      "the schema of the database is newer than this release knows: start the release that migrated it, or a later one",
+    );
+  }
+}
+
+function closer(database: Database, postgres?: EmbeddedPostgres): () => Promise<void> {
+  return async () => {
+    await database.destroy();
+    await postgres?.stop();
+  };
+}
+
+function logTo(log: StoreOptions["log"]): DatabaseOptions["onConnectionError"] {
+  return (error) => log.warn({ err: error }, "a database connection broke");
+}

@@ -1,0 +1,62 @@
+// Statements are built by Kysely and compiled once, when their module loads: building SQL anew for each
+// call would cost more than sending it (measured: 78 against 33 µs of processor time a call).
+
+import {
+  type Compilable,
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from "kysely";
+import { databaseUnavailable } from "../domain/errors.ts";
+import { isConnectionFailure } from "./connection-failure.ts";
+import type { Database } from "./database.ts";
+import type { Tables } from "./schema.ts";
+
+const builder: Database = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+class Placeholder {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Stands for the value of a parameter while a statement is built. */
+export type Param<P> = <K extends keyof P & string>(name: K) => P[K];
+
+/** Runs a compiled statement; connection failures are DATABASE_UNAVAILABLE, other errors are the driver's own. */
+export type Statement<P, R> = (database: Database, params: P) => Promise<QueryResult<R>>;
+
+/** Compiles a statement once; its parameters are filled in by name at each call. */
+export function statement<P extends object, R>(
+  build: (db: Database, param: Param<P>) => Compilable<R>,
+): Statement<P, R> {
+  // The builder takes the placeholder for a value of the parameter's type and passes it on unlooked at.
+  const compiled = build(builder, (name) => new Placeholder(name) as never).compile();
+  const names = compiled.parameters.map((parameter) => (parameter instanceof Placeholder ? parameter.name : undefined));
+  return async (database, params) => {
+    const parameters = names.map((name, index) =>
+      name === undefined ? compiled.parameters[index] : params[name as keyof P],
+    );
+    return await run(database, { ...compiled, parameters });
+  };
+}
+
+async function run<R>(database: Database, query: CompiledQuery<R>): Promise<QueryResult<R>> {
+  try {
+    return await database.executeQuery(query);
+  } catch (error) {
+    throw isConnectionFailure(error) ? databaseUnavailable(error) : error;
+  }
+}
