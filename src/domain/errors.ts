@@ -12,6 +12,7 @@ export type ErrorReason =
   | "MODEL_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "VERSION_ALREADY_EXISTS"
+  | "DEPENDENCY_NOT_FOUND"
   | "DATABASE_UNAVAILABLE"
   | "SHUTTING_DOWN"
   | "DEADLINE_EXCEEDED"
@@ -25,6 +26,13 @@ export interface FieldViolation {
   readonly reason: "INVALID_FIELD" | "UNKNOWN_FIELD";
 }
 
+/** Something that must be the case before the call can succeed, for google.rpc.PreconditionFailure. */
+export interface FailedPrecondition {
+  readonly type: "DEPENDENCY";
+  readonly subject: string;
+  readonly description: string;
+}
+
 /** What an error is about, for google.rpc.ResourceInfo. */
 export interface Resource {
   readonly type: "stele.v1.Model" | "stele.v1.ModelVersion";
@@ -34,6 +42,7 @@ export interface Resource {
 interface ErrorDetails {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly violations?: readonly FieldViolation[];
+  readonly preconditions?: readonly FailedPrecondition[];
   readonly resource?: Resource;
   readonly retryDelayMs?: number;
   readonly cause?: unknown;
@@ -46,6 +55,7 @@ export class RegistryError extends Error {
   /** The dynamic parts of the message, by name. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly violations: readonly FieldViolation[];
+  readonly preconditions: readonly FailedPrecondition[];
   readonly resource: Resource | undefined;
   /** How long to wait before a retry, where one makes sense. */
   readonly retryDelayMs: number | undefined;
@@ -55,6 +65,7 @@ export class RegistryError extends Error {
     this.reason = reason;
     this.metadata = details.metadata ?? {};
     this.violations = details.violations ?? [];
+    this.preconditions = details.preconditions ?? [];
     this.resource = details.resource;
     this.retryDelayMs = details.retryDelayMs;
   }
@@ -167,6 +178,20 @@ export function versionAlreadyExists(
       identical: String(identical),
     },
     resource: { type: "stele.v1.ModelVersion", name: `${model}@${existing.version}` },
+  });
+}
+
+/** The request's metadata.dependencies name versions that are not registered, at least one. */
+export function dependencyNotFound(missing: readonly { model: string; version: { text: string } }[]): RegistryError {
+  const names = missing.map(({ model, version }) => `${model}@${version.text}`);
+  const [first = ""] = names;
+  const more = names.length === 1 ? "" : ` and ${names.length - 1} more`;
+  const message =
+    `metadata.dependencies names ${first}${more}, not registered here; register dependencies first, ` +
+    "or state what lives elsewhere in external_dependencies";
+  return new RegistryError("DEPENDENCY_NOT_FOUND", message, {
+    metadata: { dependency: first, missing: String(names.length) },
+    preconditions: names.map((subject) => ({ type: "DEPENDENCY", subject, description: "is not registered" })),
   });
 }
 

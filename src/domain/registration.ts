@@ -2,14 +2,23 @@ import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_s
 import type { ModelMetadata } from "../../gen/stele/v1/model_version_pb.ts";
 import { validateMetadata } from "./metadata.ts";
 import { type ModelName, parseModelName } from "./model-name.ts";
+import { encodePrecedence } from "./precedence.ts";
 import { parseVersion, type Version } from "./version.ts";
-import type { Violations } from "./violations.ts";
+import { Violations } from "./violations.ts";
+
+/** A version in this registry that another builds on. */
+export interface Dependency {
+  readonly model: ModelName;
+  readonly version: Version;
+}
 
 /** A request to register that keeps every rule. */
 export interface Registration {
   readonly model: ModelName;
   readonly version: Version;
   readonly metadata: ModelMetadata | undefined;
+  /** The metadata's dependencies, in their order; whether they exist is for the store to say. */
+  readonly dependencies: readonly Dependency[];
 }
 
 /**
@@ -23,5 +32,30 @@ export function parseRegistration(request: RegisterVersionRequest, violations: V
   if (metadata !== undefined) validateMetadata(metadata, "metadata", violations);
   if (model === undefined || version === undefined) throw violations.toError();
   violations.throwIfAny();
-  return { model, version, metadata };
+  const dependencies = metadata === undefined ? [] : parseDependencies(metadata);
+  refuseSelfReference({ model, version }, dependencies);
+  return { model, version, metadata, dependencies };
+}
+
+function parseDependencies(metadata: ModelMetadata): Dependency[] {
+  const violations = new Violations();
+  return metadata.dependencies.map((reference) => {
+    const model = parseModelName(reference.model, "model", violations);
+    const version = parseVersion(reference.version, "version", violations);
+    if (model === undefined || version === undefined) throw violations.toError();
+    return { model, version };
+  });
+}
+
+function refuseSelfReference(self: Dependency, dependencies: readonly Dependency[]): void {
+  const violations = new Violations();
+  for (const [index, { model, version }] of dependencies.entries()) {
+    if (model !== self.model || !hasSamePrecedence(version, self.version)) continue;
+    violations.addInvalid(`metadata.dependencies[${index}]`, "is the version itself; name only earlier versions");
+  }
+  violations.throwIfAny();
+}
+
+function hasSamePrecedence(a: Version, b: Version): boolean {
+  return Buffer.compare(encodePrecedence(a), encodePrecedence(b)) === 0;
 }

@@ -64,7 +64,7 @@ export function addService<Definition extends Record<string, Method>>(
 }
 
 /** The request of a method from its bytes; throws UNDECODABLE_REQUEST. */
-export function decodeRequest<M extends Method>(method: M, bytes: Buffer): RequestOf<M> {
+function decodeRequest<M extends Method>(method: M, bytes: Buffer): RequestOf<M> {
   try {
     return method.requestDeserialize(bytes);
   } catch (error) {
@@ -113,7 +113,7 @@ async function answer(
     calls.admit(call);
     response = encode(await handle(call.request, context));
   } catch (error) {
-    const status = statusOf(error, log, context.signal);
+    const status = statusOf(error, log, context.abortReason);
     context.end();
     callback(status);
     return;
@@ -140,7 +140,7 @@ async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint
     call.end();
   } catch (error) {
     // Only this event ends a stream with a status; destroy(error) leaves the client waiting.
-    call.emit("error", statusOf(error, log, context.signal));
+    call.emit("error", statusOf(error, log, context.abortReason));
   } finally {
     context.end();
     calls.release(context);

@@ -45,6 +45,11 @@ export class CallContext {
     return this.#controller.signal;
   }
 
+  /** Why the signal aborted, if it did: what an AbortError of the handler stands for. */
+  get abortReason(): unknown {
+    return this.#controller?.signal.reason;
+  }
+
   /**
    * Throws DEADLINE_EXCEEDED when it is too late to begin; for the adapter. grpc-js starts a handler also when the
    * deadline passed while the request was still arriving, and never tells it that the call is over.

@@ -3,6 +3,7 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Server } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { file_health_v1_health } from "../../gen/health/v1/health_pb.ts";
 import { file_stele_v1_model_registry_service } from "../../gen/stele/v1/model_registry_service_pb.ts";
 
 /**
@@ -10,7 +11,11 @@ import { file_stele_v1_model_registry_service } from "../../gen/stele/v1/model_r
  * imports it, so that grpcurl can print the details of errors.
  */
 export function addReflection(server: Server): void {
-  const files = withImports([file_stele_v1_model_registry_service, file_google_rpc_error_details]);
+  const files = withImports([
+    file_stele_v1_model_registry_service,
+    file_health_v1_health,
+    file_google_rpc_error_details,
+  ]);
   const fileDescriptorProtos = files.map(({ proto }) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
   // ReflectionService reads nothing but these bytes of the entries of a package definition.
   const definition = { stele: { fileDescriptorProtos } } as unknown as ConstructorParameters<

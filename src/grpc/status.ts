@@ -4,19 +4,22 @@
 // in grpc-message, stay under 4 KB: clients drop an error whose trailers exceed 8 KB, base64 included.
 
 import { randomUUID } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import {
-  type BadRequest_FieldViolation,
   BadRequest_FieldViolationSchema,
   BadRequestSchema,
   ErrorInfoSchema,
+  PreconditionFailure_ViolationSchema,
+  PreconditionFailureSchema,
+  PreconditionFailure_ViolationSchema,
+  PreconditionFailureSchema,
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { type ErrorReason, type FieldViolation, internal, RegistryError } from "../domain/errors.ts";
+import { type ErrorReason, internal, RegistryError } from "../domain/errors.ts";
 
 const CODES = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
@@ -28,6 +31,8 @@ const CODES = {
   MODEL_NOT_FOUND: status.NOT_FOUND,
   VERSION_NOT_FOUND: status.NOT_FOUND,
   VERSION_ALREADY_EXISTS: status.ALREADY_EXISTS,
+  DEPENDENCY_NOT_FOUND: status.FAILED_PRECONDITION,
+  DEPENDENCY_NOT_FOUND: status.FAILED_PRECONDITION,
   DATABASE_UNAVAILABLE: status.UNAVAILABLE,
   SHUTTING_DOWN: status.UNAVAILABLE,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
@@ -44,12 +49,12 @@ const MAX_MESSAGE = 768;
 const MAX_METADATA = 1024;
 const MAX_METADATA_VALUE = 384;
 const MAX_RESOURCE_NAME = 512;
-const MAX_VIOLATION_FIELD = 256;
-const MAX_VIOLATION_DESCRIPTION = 384;
+const MAX_VIOLATION_SUBJECT = 384;
+const MAX_VIOLATION_DESCRIPTION = 256;
 
-// Tags, lengths and, for BadRequest, the type URL.
+// Tags and lengths of an element; for a list of violations also the type URL.
 const ENTRY_OVERHEAD = 10;
-const BAD_REQUEST_OVERHEAD = 64;
+const LIST_OVERHEAD = 64;
 
 /** Where the causes of internal errors go; a pino logger is one. */
 export interface ErrorLog {
@@ -57,11 +62,11 @@ export interface ErrorLog {
 }
 
 /**
- * The status for anything that a handler threw. An AbortError becomes the reason of the call's aborted signal;
- * every error but a RegistryError is logged and becomes INTERNAL.
+ * The status for anything that a handler threw. An AbortError stands for the reason for which the call was
+ * aborted; every other error but a RegistryError is logged and becomes INTERNAL.
  */
-export function statusOf(error: unknown, log: ErrorLog, signal?: AbortSignal): StatusObject {
-  const known = registryErrorOf(error, log, signal);
+export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): StatusObject {
+  const known = registryErrorOf(error, log, abortReason);
   const code = CODES[known.reason];
   const details = cut(known.message, MAX_MESSAGE, percentEncodedSize);
   const metadata = new Metadata();
@@ -69,10 +74,10 @@ export function statusOf(error: unknown, log: ErrorLog, signal?: AbortSignal): S
   return { code, details, metadata };
 }
 
-function registryErrorOf(error: unknown, log: ErrorLog, signal: AbortSignal | undefined): RegistryError {
+function registryErrorOf(error: unknown, log: ErrorLog, abortReason: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
-  const reason: unknown = signal?.reason;
-  if (error instanceof Error && error.name === "AbortError" && reason instanceof RegistryError) return reason;
+  const isAbort = error instanceof Error && error.name === "AbortError";
+  if (isAbort && abortReason instanceof RegistryError) return abortReason;
   const id = randomUUID();
   log.error({ id, err: error }, "internal error");
   return internal(id);
@@ -81,13 +86,66 @@ function registryErrorOf(error: unknown, log: ErrorLog, signal: AbortSignal | un
 function serializeStatus(code: number, message: string, error: RegistryError): Uint8Array {
   const serialize = (details: Any[]) => toBinary(StatusSchema, create(StatusSchema, { code, message, details }));
   const others = [...resourceInfo(error), ...retryInfo(error)];
-  const { length } = error.violations;
-  const bare = serialize([errorInfo(error, length), ...others]);
-  if (length === 0) return bare;
-  const room = MAX_BYTES - percentEncodedSize(message) - bare.length - BAD_REQUEST_OVERHEAD;
-  const fieldViolations = violationsWithin(room, error.violations);
-  const badRequest = anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }));
-  return serialize([errorInfo(error, length - fieldViolations.length), badRequest, ...others]);
+  const total = error.violations.length + error.preconditions.length;
+  const bare = serialize([errorInfo(error, total), ...others]);
+  if (total === 0) return bare;
+  const room = new Room(MAX_BYTES - percentEncodedSize(message) - bare.length);
+  const lists = [...badRequest(error, room), ...preconditionFailure(error, room)];
+  return serialize([errorInfo(error, total - room.taken), ...lists, ...others]);
+}
+
+/** What is left for the violations. */
+class Room {
+  /** How many violations were let in. */
+  taken = 0;
+  #bytes: number;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  /** The first messages, as many as fit in a detail of their own. */
+  take<Desc extends DescMessage>(schema: Desc, messages: Iterable<MessageShape<Desc>>): MessageShape<Desc>[] {
+    const fitting: MessageShape<Desc>[] = [];
+    let left = this.#bytes - LIST_OVERHEAD;
+    for (const message of messages) {
+      const size = toBinary(schema, message).length + ENTRY_OVERHEAD;
+      if (size > left) break;
+      left -= size;
+      fitting.push(message);
+    }
+    if (fitting.length > 0) this.#bytes = left;
+    this.taken += fitting.length;
+    return fitting;
+  }
+}
+
+function badRequest({ violations }: RegistryError, room: Room): Any[] {
+  const messages = violations.values().map(({ field, description, reason }) =>
+    create(BadRequest_FieldViolationSchema, {
+      field: cut(field, MAX_VIOLATION_SUBJECT),
+      description: cut(description, MAX_VIOLATION_DESCRIPTION),
+      reason,
+    }),
+  );
+  const fieldViolations = room.take(BadRequest_FieldViolationSchema, messages);
+  return fieldViolations.length === 0
+    ? []
+    : [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
+}
+
+function preconditionFailure({ preconditions }: RegistryError, room: Room): Any[] {
+  const messages = preconditions.values().map(({ type, subject, description }) =>
+    create(PreconditionFailure_ViolationSchema, {
+      type,
+      subject: cut(subject, MAX_VIOLATION_SUBJECT),
+      description: cut(description, MAX_VIOLATION_DESCRIPTION),
+    }),
+  );
+  const violations = room.take(PreconditionFailure_ViolationSchema, messages);
+  return violations.length === 0
+    ? []
+    : [anyPack(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations }))];
 }
 
 function errorInfo(error: RegistryError, violationsOmitted: number): Any {
@@ -102,6 +160,19 @@ function errorInfo(error: RegistryError, violationsOmitted: number): Any {
   return anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason: error.reason, domain: DOMAIN, metadata }));
 }
 
+/** The first preconditions, as many as fit; how many there are is in the error's metadata. */
+function preconditionFailure({ preconditions }: RegistryError): Any[] {
+  let left = MAX_PRECONDITIONS;
+  const violations = preconditions
+    .map((precondition) => create(PreconditionFailure_ViolationSchema, precondition))
+    .filter((violation) => {
+      left -= toBinary(PreconditionFailure_ViolationSchema, violation).length + ENTRY_OVERHEAD;
+      return left >= 0;
+    });
+  if (violations.length === 0) return [];
+  return [anyPack(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations }))];
+}
+
 function resourceInfo({ resource }: RegistryError): Any[] {
   if (resource === undefined) return [];
   const resourceName = cut(resource.name, MAX_RESOURCE_NAME);
@@ -111,23 +182,6 @@ function resourceInfo({ resource }: RegistryError): Any[] {
 function retryInfo({ retryDelayMs }: RegistryError): Any[] {
   if (retryDelayMs === undefined) return [];
   return [anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(retryDelayMs) }))];
-}
-
-/** The first violations, as many as fit into the bytes. */
-function violationsWithin(room: number, violations: readonly FieldViolation[]): BadRequest_FieldViolation[] {
-  const fitting: BadRequest_FieldViolation[] = [];
-  let left = room;
-  for (const { field, description, reason } of violations) {
-    const violation = create(BadRequest_FieldViolationSchema, {
-      field: cut(field, MAX_VIOLATION_FIELD),
-      description: cut(description, MAX_VIOLATION_DESCRIPTION),
-      reason,
-    });
-    left -= toBinary(BadRequest_FieldViolationSchema, violation).length + ENTRY_OVERHEAD;
-    if (left < 0) break;
-    fitting.push(violation);
-  }
-  return fitting;
 }
 
 /** The text, well-formed, and cut at a character with an ellipsis where it exceeds the size. */

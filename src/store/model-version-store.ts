@@ -5,7 +5,7 @@ import { sql } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
 import type { Database } from "./database.ts";
 import type { ModelVersionTable } from "./schema.ts";
-import { statement } from "./statement.ts";
+import { type Param, statement } from "./statement.ts";
 
 /** A version of a model, as the primary key has it. */
 export type VersionKey = Pick<ModelVersionTable, "model" | "precedence">;
@@ -27,6 +27,11 @@ export interface PageQuery {
   readonly maxBytes: number;
 }
 
+interface DependencyParams {
+  readonly dependency_models: readonly string[];
+  readonly dependency_keys: readonly Uint8Array[];
+}
+
 const insertStatement = statement<ModelVersionTable, never>((db, param) =>
   db
     .insertInto("model_version")
@@ -44,10 +49,61 @@ const insertStatement = statement<ModelVersionTable, never>((db, param) =>
     .onConflict((conflict) => conflict.columns(["model", "precedence"]).doNothing()),
 );
 
-/** Stores a version, durably once this resolves; false when the version is taken. */
-export async function insertVersion(database: Database, row: ModelVersionTable): Promise<boolean> {
-  const { numAffectedRows } = await insertStatement(database, row);
+// One statement, so that the dependencies are looked up in the view of the very transaction that inserts.
+const insertDependentStatement = statement<ModelVersionTable & DependencyParams, never>((db, param) => ({
+  compile: () =>
+    sql<never>`
+      insert into model_version
+        (model, precedence, version, record, digest, registered_at, registered_by, attempt, request_id)
+      select ${param("model")}::text, ${param("precedence")}::bytea, ${param("version")}::text,
+        ${param("record")}::bytea, ${param("digest")}::bytea, ${param("registered_at")}::timestamptz,
+        ${param("registered_by")}::text, ${param("attempt")}::uuid, ${param("request_id")}::uuid
+      where not exists (${missingDependencies(param)})
+      on conflict (model, precedence) do nothing`.compile(db),
+}));
+
+const missingStatement = statement<DependencyParams, { index: number }>((db, param) => ({
+  compile: () => sql<{ index: number }>`${missingDependencies(param)} order by index`.compile(db),
+}));
+
+function missingDependencies(param: Param<DependencyParams>) {
+  return sql`
+    select (dependency.place - 1)::integer as index
+    from unnest(${param("dependency_models")}::text[], ${param("dependency_keys")}::bytea[])
+      with ordinality as dependency (model, precedence, place)
+    where not exists (
+      select from model_version
+      where model_version.model = dependency.model and model_version.precedence = dependency.precedence
+    )`;
+}
+
+/**
+ * Stores a version, durably once this resolves; false when it is taken or when one of the dependencies is not
+ * registered.
+ */
+export async function insertVersion(
+  database: Database,
+  row: ModelVersionTable,
+  dependencies: readonly VersionKey[] = [],
+): Promise<boolean> {
+  const { numAffectedRows } = await (dependencies.length === 0
+    ? insertStatement(database, row)
+    : insertDependentStatement(database, { ...row, ...toParams(dependencies) }));
   return numAffectedRows === 1n;
+}
+
+/** The indexes of those versions that are not registered. */
+export async function findMissing(database: Database, dependencies: readonly VersionKey[]): Promise<number[]> {
+  if (dependencies.length === 0) return [];
+  const { rows } = await missingStatement(database, toParams(dependencies));
+  return rows.map(({ index }) => index);
+}
+
+function toParams(dependencies: readonly VersionKey[]): DependencyParams {
+  return {
+    dependency_models: dependencies.map(({ model }) => model),
+    dependency_keys: dependencies.map(({ precedence }) => precedence),
+  };
 }
 
 const recordStatement = statement<VersionKey, { record: Buffer }>((db, param) =>

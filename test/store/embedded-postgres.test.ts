@@ -3,8 +3,7 @@ import { join, relative } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { defaultDataDirectory } from "../../src/store/embedded-postgres/data-directory.ts";
 import { EmbeddedPostgresError } from "../../src/store/embedded-postgres/embedded-postgres.ts";
-import { isAlive } from "../../src/store/embedded-postgres/postmaster.ts";
-import { query, recordingLog, start, temporaryFolder } from "./embedded-postgres/harness.ts";
+import { isRunning, query, recordingLog, start, temporaryFolder } from "./embedded-postgres/harness.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -33,45 +32,14 @@ describe("an embedded Postgres", () => {
     await using folder = await temporaryFolder();
     const postgres = await start(folder.path);
     const pid = postgres.postmasterPid() ?? 0;
-    expect(isAlive(pid)).toBe(true);
+    expect(isRunning(pid)).toBe(true);
     await Promise.all([postgres.stop(), postgres.stop()]);
     await postgres.stop();
 
-    expect(isAlive(pid)).toBe(false);
+    expect(isRunning(pid)).toBe(false);
     expect(postgres.postmasterPid()).toBeUndefined();
     await expect(stat(postgres.connection.host)).rejects.toMatchObject({ code: "ENOENT" });
     expect((await readdir(folder.path)).sort()).toEqual(["postgres", "postgres.log", "stele.lock"]);
-  });
-
-  it("takes a relative data directory", async () => {
-    await using folder = await temporaryFolder();
-    await using postgres = await start(relative(process.cwd(), join(folder.path, "data")));
-    expect(await query(postgres.connection, "show data_directory")).toBe(join(folder.path, "data", "postgres"));
-  });
-
-  it("takes a data directory and a temporary folder whose paths are longer than a socket's may be", async () => {
-    await using folder = await temporaryFolder();
-    const long = join(folder.path, "d".repeat(120), "e".repeat(120));
-    await mkdir(long, { recursive: true });
-    vi.stubEnv("TMPDIR", long);
-    await using postgres = await start(join(long, "data"));
-    expect(await query(postgres.connection, "select 1")).toBe(1);
-    expect(postgres.connection.host.startsWith("/tmp/")).toBe(true);
-  });
-
-  it("takes an empty volume with its lost+found", async () => {
-    await using folder = await temporaryFolder();
-    await mkdir(join(folder.path, "lost+found"));
-    await using postgres = await start(folder.path);
-    expect(await query(postgres.connection, "select 1")).toBe(1);
-  });
-
-  it("is not led astray by the environment", async () => {
-    await using folder = await temporaryFolder();
-    for (const name of ["PGDATA", "PGPORT", "PGOPTIONS", "LC_ALL", "LANG", "TZ"]) vi.stubEnv(name, "nonsense");
-    await using postgres = await start(folder.path);
-    vi.unstubAllEnvs();
-    expect(await query(postgres.connection, "show timezone")).toBe("UTC");
   });
 
   it("keeps its log bounded", async () => {
@@ -84,6 +52,39 @@ describe("an embedded Postgres", () => {
     expect(await readFile(join(folder.path, "postgres.log.old"), "utf8")).toBe(long);
     expect((await stat(join(folder.path, "postgres.log"))).size).toBeLessThan(10_000);
     await second.stop();
+  });
+});
+
+describe("the place of an embedded Postgres", () => {
+  it("may be a relative data directory", async () => {
+    await using folder = await temporaryFolder();
+    await using postgres = await start(relative(process.cwd(), join(folder.path, "data")));
+    expect(await query(postgres.connection, "show data_directory")).toBe(join(folder.path, "data", "postgres"));
+  });
+
+  it("may have paths longer than a socket's may be", async () => {
+    await using folder = await temporaryFolder();
+    const long = join(folder.path, "d".repeat(120), "e".repeat(120));
+    await mkdir(long, { recursive: true });
+    vi.stubEnv("TMPDIR", long);
+    await using postgres = await start(join(long, "data"));
+    expect(await query(postgres.connection, "select 1")).toBe(1);
+    expect(postgres.connection.host.startsWith("/tmp/")).toBe(true);
+  });
+
+  it("may be an empty volume with its lost+found", async () => {
+    await using folder = await temporaryFolder();
+    await mkdir(join(folder.path, "lost+found"));
+    await using postgres = await start(folder.path);
+    expect(await query(postgres.connection, "select 1")).toBe(1);
+  });
+
+  it("is not changed by the environment", async () => {
+    await using folder = await temporaryFolder();
+    for (const name of ["PGDATA", "PGPORT", "PGUSER", "LC_ALL", "LANG", "TZ"]) vi.stubEnv(name, "nonsense");
+    vi.stubEnv("PGSSLMODE", "require");
+    await using postgres = await start(folder.path);
+    expect(await query(postgres.connection, "show timezone")).toBe("UTC");
   });
 });
 

@@ -4,6 +4,7 @@ import { type ServiceError, status } from "@grpc/grpc-js";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
+  PreconditionFailureSchema,
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
@@ -18,6 +19,8 @@ export interface RpcError {
   readonly metadata: Record<string, string>;
   /** `path: description` of each violated field. */
   readonly violations: string[];
+  /** The subject of each failed precondition; undefined without PreconditionFailure. */
+  readonly preconditions?: string[];
   readonly resource: string | undefined;
   readonly retryDelayMs: number | undefined;
 }
@@ -39,6 +42,7 @@ export function readError(error: ServiceError): RpcError {
   const info = find(details, ErrorInfoSchema);
   const resource = find(details, ResourceInfoSchema);
   const retryDelay = find(details, RetryInfoSchema)?.retryDelay;
+  const preconditions = find(details, PreconditionFailureSchema)?.violations;
   return {
     code: status[error.code],
     message: error.details,
@@ -48,6 +52,7 @@ export function readError(error: ServiceError): RpcError {
     violations: (find(details, BadRequestSchema)?.fieldViolations ?? []).map(
       ({ field, description }) => `${field}: ${description}`,
     ),
+    ...(preconditions === undefined ? {} : { preconditions: preconditions.map(({ subject }) => subject) }),
     resource: resource === undefined ? undefined : `${resource.resourceType} ${resource.resourceName}`,
     retryDelayMs: retryDelay === undefined ? undefined : durationMs(retryDelay),
   };

@@ -39,6 +39,8 @@ export const ModelRegistryServiceDefinition = {
    * - ALREADY_EXISTS, VERSION_ALREADY_EXISTS: the version is taken, also when only its build metadata
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
+   * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
+   *   registered; google.rpc.PreconditionFailure lists them.
    *
    * @generated from rpc stele.v1.ModelRegistryService.RegisterVersion
    */
@@ -135,6 +137,8 @@ export type ModelRegistryServiceHandlers = {
    * - ALREADY_EXISTS, VERSION_ALREADY_EXISTS: the version is taken, also when only its build metadata
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
+   * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
+   *   registered; google.rpc.PreconditionFailure lists them.
    *
    * @generated from rpc stele.v1.ModelRegistryService.RegisterVersion
    */
@@ -199,6 +203,8 @@ export interface ModelRegistryServiceClient extends Client {
    * - ALREADY_EXISTS, VERSION_ALREADY_EXISTS: the version is taken, also when only its build metadata
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
+   * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
+   *   registered; google.rpc.PreconditionFailure lists them.
    *
    * @generated from rpc stele.v1.ModelRegistryService.RegisterVersion
    */

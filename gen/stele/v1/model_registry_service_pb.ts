@@ -651,6 +651,8 @@ export const ModelRegistryService: GenService<{
    * - ALREADY_EXISTS, VERSION_ALREADY_EXISTS: the version is taken, also when only its build metadata
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
+   * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
+   *   registered; google.rpc.PreconditionFailure lists them.
    *
    * @generated from rpc stele.v1.ModelRegistryService.RegisterVersion
    */

@@ -148,7 +148,8 @@ export type ModelMetadata = Message<"stele.v1.ModelMetadata"> & {
   artifacts: Artifact[];
 
   /**
-   * Versions of models in this registry that this one builds on, at most 256 entries.
+   * Versions of models in this registry that this one builds on, at most 256 entries. Each must be
+   * registered already, and none may be the version itself.
    *
    * @generated from field: repeated stele.v1.VersionReference dependencies = 9;
    */
