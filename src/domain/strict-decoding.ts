@@ -12,13 +12,16 @@ import { fieldPath } from "./field-path.ts";
 import type { Violations } from "./violations.ts";
 import { type FieldPlan, type MessagePlan, planOf } from "./wire-plan.ts";
 
-/** The decoder's own bound. */
+/** How deep the decoder goes. */
 const MAX_LEVELS = 100;
+
+/** How many messages and map entries a request may have. No record within its limits comes near; decoding costs 0.5 µs for each. */
+const MAX_MESSAGES = 65_536;
 
 /**
  * The message in `bytes`. Adds what decoding it would lose: fields that are not known, at any depth, and attributes
- * without a kind. Throws UNDECODABLE_REQUEST for bytes that are no message, and INVALID_REQUEST, with everything
- * added so far, for a field of another type or nested too deeply, because neither can be decoded.
+ * without a kind. Throws UNDECODABLE_REQUEST for bytes that are no message; and the request's error, with everything
+ * added so far, where a field has another type, is nested too deeply, or holds too many messages to be decoded.
  */
 export function decodeStrictly<Desc extends DescMessage>(
   schema: Desc,
@@ -77,6 +80,7 @@ class WireWalk {
   readonly #bytes: Uint8Array;
   readonly #reader: BinaryReader;
   readonly #violations: Violations;
+  #messages = 0;
 
   constructor(bytes: Uint8Array, violations: Violations) {
     this.#bytes = bytes;
@@ -86,6 +90,8 @@ class WireWalk {
 
   message(plan: MessagePlan, place: Place): void {
     const reader = this.#reader;
+    this.#messages += 1;
+    if (this.#messages > MAX_MESSAGES) this.#giveUp(place);
     let hasKind = !plan.needsKind;
     while (reader.pos < place.end) {
       const [number, wireType] = reader.tag();
@@ -152,6 +158,11 @@ class WireWalk {
       default:
         reader.skip(wireType, number);
     }
+  }
+
+  #giveUp({ message }: Place): never {
+    this.#violations.addInvalid(message.path(), `is beyond the ${MAX_MESSAGES} messages that a request may have`);
+    throw this.#violations.toError();
   }
 
   #refuse(field: string, description: string): void {

@@ -3,11 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ListVersionsRequestSchema, Order } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { arbitraryVersion } from "../../test/support/arbitrary-version.ts";
+import { versionOf } from "../../test/support/row.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
 
 const positions = fc.record({
-  after: arbitraryVersion.map((version) => Buffer.from(encodePrecedence(version))),
+  after: arbitraryVersion().map((text) => Buffer.from(encodePrecedence(versionOf(text)))),
   remaining: fc.option(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { nil: undefined }),
 });
 

@@ -13,8 +13,6 @@ import {
   ErrorInfoSchema,
   PreconditionFailure_ViolationSchema,
   PreconditionFailureSchema,
-  PreconditionFailure_ViolationSchema,
-  PreconditionFailureSchema,
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
@@ -31,7 +29,6 @@ const CODES = {
   MODEL_NOT_FOUND: status.NOT_FOUND,
   VERSION_NOT_FOUND: status.NOT_FOUND,
   VERSION_ALREADY_EXISTS: status.ALREADY_EXISTS,
-  DEPENDENCY_NOT_FOUND: status.FAILED_PRECONDITION,
   DEPENDENCY_NOT_FOUND: status.FAILED_PRECONDITION,
   DATABASE_UNAVAILABLE: status.UNAVAILABLE,
   SHUTTING_DOWN: status.UNAVAILABLE,
@@ -129,9 +126,7 @@ function badRequest({ violations }: RegistryError, room: Room): Any[] {
     }),
   );
   const fieldViolations = room.take(BadRequest_FieldViolationSchema, messages);
-  return fieldViolations.length === 0
-    ? []
-    : [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
+  return fieldViolations.length === 0 ? [] : [anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations }))];
 }
 
 function preconditionFailure({ preconditions }: RegistryError, room: Room): Any[] {
@@ -158,19 +153,6 @@ function errorInfo(error: RegistryError, violationsOmitted: number): Any {
     left -= utf8Size(metadata[key]);
   }
   return anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason: error.reason, domain: DOMAIN, metadata }));
-}
-
-/** The first preconditions, as many as fit; how many there are is in the error's metadata. */
-function preconditionFailure({ preconditions }: RegistryError): Any[] {
-  let left = MAX_PRECONDITIONS;
-  const violations = preconditions
-    .map((precondition) => create(PreconditionFailure_ViolationSchema, precondition))
-    .filter((violation) => {
-      left -= toBinary(PreconditionFailure_ViolationSchema, violation).length + ENTRY_OVERHEAD;
-      return left >= 0;
-    });
-  if (violations.length === 0) return [];
-  return [anyPack(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations }))];
 }
 
 function resourceInfo({ resource }: RegistryError): Any[] {

@@ -1,6 +1,14 @@
 import { promisify } from "node:util";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type ClientUnaryCall, credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import {
   ModelRegistryServiceClient,
   ModelRegistryServiceDefinition,
@@ -9,10 +17,13 @@ import {
   GetVersionRequestSchema,
   type GetVersionResponse,
   GetVersionResponseSchema,
+  ListVersionsRequestSchema,
+  type ListVersionsResponse,
   ListVersionsResponseSchema,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { addService, type Implementation } from "../../src/grpc/adapter.ts";
 import { CallTracker } from "../../src/grpc/call-tracker.ts";
+import { type RpcError, readError } from "./rpc-error.ts";
 
 type Handlers = Implementation<typeof ModelRegistryServiceDefinition>;
 
@@ -76,6 +87,26 @@ export function getVersion(
   request: MessageInitShape<typeof GetVersionRequestSchema> = {},
 ): Promise<GetVersionResponse> {
   return answerOf<GetVersionResponse>((done) => client.getVersion(create(GetVersionRequestSchema, request), done));
+}
+
+/** Calls ListVersions; pageSize is for a handler to take as it likes. */
+export function listVersions(
+  { client }: FakeRegistry,
+  { pageSize = 0, ...options }: CallOptions & { pageSize?: number } = {},
+): ClientReadableStream<ListVersionsResponse> {
+  return client.listVersions(create(ListVersionsRequestSchema, { pageSize }), options);
+}
+
+/** The tokens of all messages that came, and how the stream ended. */
+export async function outcomeOf(
+  call: ClientReadableStream<ListVersionsResponse>,
+): Promise<{ tokens: string[]; error: RpcError | undefined }> {
+  const tokens: string[] = [];
+  const { promise: error, resolve } = Promise.withResolvers<RpcError | undefined>();
+  call.on("data", ({ nextPageToken }: ListVersionsResponse) => tokens.push(nextPageToken));
+  call.on("error", (caught: ServiceError) => resolve(readError(caught)));
+  call.on("end", () => resolve(undefined));
+  return { error: await error, tokens };
 }
 
 /** A GetVersionResponse about a version of this number. */

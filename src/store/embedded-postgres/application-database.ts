@@ -9,11 +9,13 @@ export interface Connection {
   readonly port: number;
   readonly user: string;
   readonly database: string;
+  /** Said aloud, because PGSSLMODE may ask for TLS, which a Unix socket does not have. */
+  readonly ssl: false;
 }
 
 /** The connection through a socket directory. */
 export function connectionThrough(socketDirectory: string): Connection {
-  return { host: socketDirectory, port, user: clusterUser, database: clusterUser };
+  return { host: socketDirectory, port, user: clusterUser, database: clusterUser, ssl: false };
 }
 
 /** Makes the application's database unless it is there. */

@@ -15,7 +15,7 @@ trap '' INT TERM HUP
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
 child=$!
-{ read -r _ <&3; while kill -INT "$child"; do sleep 0.2; done; } >/dev/null 2>&1 &
+{ read -r _ <&3; tries=0; while [ $tries -lt 50 ] && kill -INT "$child"; do tries=$((tries+1)); sleep 0.2; done; } >/dev/null 2>&1 &
 watcher=$!
 echo "$child"
 exec >&- 3<&-

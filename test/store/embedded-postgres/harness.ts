@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,6 @@ import {
   startEmbeddedPostgres,
 } from "../../../src/store/embedded-postgres/embedded-postgres.ts";
 import type { Logger } from "../../../src/store/embedded-postgres/logger.ts";
-import { isAlive } from "../../../src/store/embedded-postgres/postmaster.ts";
 
 /** Whether the tests run as root, on Linux: there Postgres runs in a user namespace. */
 export const isLinuxRoot = process.platform === "linux" && process.geteuid?.() === 0;
@@ -55,8 +54,10 @@ export async function query(connection: Connection, sql: string): Promise<unknow
   }
 }
 
+type Attempt<T> = T | undefined | false;
+
 /** Repeats until the check answers something other than undefined or false, or throws the last failure after 20 s. */
-export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+export async function eventually<T>(check: () => Attempt<T> | Promise<Attempt<T>>): Promise<T> {
   const deadline = performance.now() + 20_000;
   let failure: unknown = new Error("it did not come true within 20 s");
   while (performance.now() < deadline) {
@@ -126,7 +127,7 @@ export class ServiceProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     const { postmasterPid } = await this.outcome.catch((): Outcome => ({}));
-    if (postmasterPid !== undefined) await eventually(() => !isAlive(postmasterPid));
+    if (postmasterPid !== undefined) await eventually(() => !isRunning(postmasterPid));
   }
 }
 
@@ -137,6 +138,12 @@ async function readOutcome(child: ChildProcess): Promise<Outcome> {
     if (text.endsWith("\n")) return JSON.parse(text);
   }
   throw new Error("the service ended without a word");
+}
+
+/** Whether a process exists and is no zombie, which lasts for as long as its parent likes. */
+export function isRunning(pid: number): boolean {
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return /^[^Z]/.test(stdout.trim());
 }
 
 /** The parent of a process, and its other children: the guard of a postmaster, and the guard's watcher. */

