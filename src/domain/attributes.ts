@@ -9,24 +9,20 @@ import type { Violations } from "./violations.ts";
 const MAX_ATTRIBUTES_BYTES = 64 * 1024;
 const MAX_ATTRIBUTES_LEVELS = 16;
 
+/** The tag of the field and its length take so many bytes around 64 KiB, where it matters. */
+const FIELD_BYTES = 4;
+
 /**
  * Adds what is wrong with attributes: their size as a serialized google.protobuf.Struct, their levels (the attributes
  * themselves are the first, each object or list inside is one more), numbers that are not finite.
  */
 export function validateAttributes(attributes: JsonObject, field: string, violations: Violations): void {
-  const sizeBytes = serializedSize(attributes);
+  const sizeBytes = toBinary(ModelMetadataSchema, create(ModelMetadataSchema, { attributes })).length - FIELD_BYTES;
   if (sizeBytes > MAX_ATTRIBUTES_BYTES) {
     violations.addInvalid(field, `has ${sizeBytes} bytes; attributes have at most ${MAX_ATTRIBUTES_BYTES}`);
     return;
   }
   validateValue(attributes, { field, level: 1 }, violations);
-}
-
-function serializedSize(attributes: JsonObject): number {
-  const { length } = toBinary(ModelMetadataSchema, create(ModelMetadataSchema, { attributes }));
-  let prefix = 2; // The tag of the field and its length, which has one more byte for every seven bits.
-  while (length - prefix >= 128 ** (prefix - 1)) prefix += 1;
-  return length - prefix;
 }
 
 function validateValue(value: JsonValue, place: { field: string; level: number }, violations: Violations): void {
@@ -39,8 +35,9 @@ function validateValue(value: JsonValue, place: { field: string; level: number }
     violations.addInvalid(field, `is nested too deeply; attributes have at most ${MAX_ATTRIBUTES_LEVELS} levels`);
     return;
   }
-  for (const [member, inside] of members(value, field))
+  for (const [member, inside] of members(value, field)) {
     validateValue(inside, { field: member, level: level + 1 }, violations);
+  }
 }
 
 function members(container: JsonObject | JsonValue[], field: string): [string, JsonValue][] {

@@ -164,9 +164,10 @@ export function versionAlreadyExists(
   version: string,
   { existing, identical }: { existing: ExistingVersion; identical: boolean },
 ): RegistryError {
-  const difference = identical ? "with the same content" : "with other content";
+  const name = existing.version === version ? "" : ` as ${existing.version}`;
+  const content = identical ? "the same content" : "other content";
   const message =
-    `version ${version} of model ${quote(model)} is already registered, as ${existing.version}, ${difference}; ` +
+    `version ${version} of model ${quote(model)} is already registered${name}, with ${content}; ` +
     "versions never change, register the next number instead";
   return new RegistryError("VERSION_ALREADY_EXISTS", message, {
     metadata: {

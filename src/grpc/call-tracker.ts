@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from "node:timers/promises";
 import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { shuttingDown } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
@@ -19,9 +20,11 @@ export class CallTracker {
     if (this.#openCalls === 0) this.#idle.resolve();
   }
 
-  /** Resolves once a drain has begun and the status of every call is sent. */
+  /** Resolves once a drain has begun and every call is over; then nothing is lost by cutting the connections. */
   async whenIdle(): Promise<void> {
     await this.#idle.promise;
+    // Node writes a call's last frames at the end of the turn in which grpc-js says that it is over.
+    await endOfTurn();
   }
 
   /** Counts a call until its status is sent; throws SHUTTING_DOWN during a drain. For the adapter. */

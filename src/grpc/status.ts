@@ -19,7 +19,8 @@ import {
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { type ErrorReason, internal, RegistryError } from "../domain/errors.ts";
 
-const CODES = {
+/** The status code of every reason; docs/errors.md has the same. */
+export const STATUS_CODES = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
   UNKNOWN_FIELD: status.INVALID_ARGUMENT,
   UNDECODABLE_REQUEST: status.INVALID_ARGUMENT,
@@ -64,7 +65,7 @@ export interface ErrorLog {
  */
 export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): StatusObject {
   const known = registryErrorOf(error, log, abortReason);
-  const code = CODES[known.reason];
+  const code = STATUS_CODES[known.reason];
   const details = cut(known.message, MAX_MESSAGE, percentEncodedSize);
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from(serializeStatus(code, details, known)));

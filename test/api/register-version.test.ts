@@ -137,8 +137,9 @@ function conflict({ model, version, first, identical }: Conflict): RpcError {
   return {
     code: "ALREADY_EXISTS",
     message:
-      `version ${version} of model "${model}" is already registered, as ${first.version}, ` +
-      `${identical ? "with the same content" : "with other content"}; versions never change, ` +
+      `version ${version} of model "${model}" is already registered` +
+      `${version === first.version ? "" : ` as ${first.version}`}, ` +
+      `with ${identical ? "the same content" : "other content"}; versions never change, ` +
       "register the next number instead",
     reason: "VERSION_ALREADY_EXISTS",
     domain: "stele",

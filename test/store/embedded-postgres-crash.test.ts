@@ -69,7 +69,7 @@ describe("after kill -9 of the service", () => {
     await using service = new ServiceProcess(dataDirectory);
     const { connection, postmasterPid } = await service.running();
     // Computes for a good while without looking up.
-    const busy = query(connection, "select count(*) from generate_series(1, 4000000)");
+    const busy = query(connection, "select count(*) from generate_series(1, 8000000)");
     const backend = await eventually(() => findBusyBackend(connection));
     await killWithGuard(service, postmasterPid, postmasterPid);
     expect(isRunning(backend)).toBe(true);
@@ -77,7 +77,7 @@ describe("after kill -9 of the service", () => {
     await using postgres = await start(dataDirectory);
     expect(isRunning(backend)).toBe(false);
     expect(await query(postgres.connection, "select 1")).toBe(1);
-    expect(await busy).toBe("4000000");
+    expect(await busy).toBe("8000000");
   });
 
   it("in the middle of initdb, the next start makes the cluster anew", async () => {
@@ -163,8 +163,11 @@ describe("a postmaster.pid that is not true any more", () => {
     expect(await query(postgres.connection, "select 1")).toBe(1);
   });
 
-  it("is no obstacle when its pid is another program's by now, which is left alone", async () => {
-    const other = spawn("sleep", ["100"]);
+  it.each([
+    { whose: "another program's", cwd: "postgres", argv0: "sleep" },
+    { whose: "another cluster's postmaster's", cwd: ".", argv0: "postgres" },
+  ])("is no obstacle when its pid is $whose by now, which is left alone", async ({ cwd, argv0 }) => {
+    const other = spawn("sleep", ["100"], { cwd: join(dataDirectory, cwd), argv0 });
     await once(other, "spawn");
     await leavePostmasterFile(other.pid ?? 0);
     {
@@ -176,8 +179,17 @@ describe("a postmaster.pid that is not true any more", () => {
   });
 });
 
-describe("a Ctrl-C in the terminal", () => {
-  it("does not reach Postgres before the service has drained", async () => {
+describe("a signal that ends a service", () => {
+  it("leaves the guard alone where every process gets it", async () => {
+    await using postgres = await start(dataDirectory);
+    const pid = postgres.postmasterPid() ?? 0;
+    const before = guardOf(pid);
+    for (const guard of [before.guard, before.watcher]) process.kill(guard, "SIGTERM");
+    expect(await query(postgres.connection, "select pg_sleep(0.2) is not null")).toBe(true);
+    expect(guardOf(pid)).toEqual(before);
+  });
+
+  it("does not reach Postgres before the service has drained where it is a Ctrl-C in the terminal", async () => {
     await using service = new ServiceProcess(dataDirectory);
     const { connection, postmasterPid } = await service.running();
     process.kill(-service.pid, "SIGINT");

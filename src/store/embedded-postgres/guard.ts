@@ -43,8 +43,6 @@ export class GuardedProcess {
     this.#input = input;
     this.ended = ended.then((ending) => {
       this.#hasEnded = true;
-      // Where the guard was killed its watcher still waits, and must not do so until the pid is somebody else's.
-      this.interrupt();
       return ending;
     });
   }
