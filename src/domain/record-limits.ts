@@ -6,6 +6,7 @@ export const MAX_RECORD_BYTES = 1024 * 1024;
 /** Throws the request's error where the serialized record is too large. */
 export function checkRecordSize(sizeBytes: number): void {
   if (sizeBytes <= MAX_RECORD_BYTES) return;
-  const description = `makes a record of ${sizeBytes} bytes; a record has at most ${MAX_RECORD_BYTES}, move bulk into an artifact`;
+  const limit = `a record has at most ${MAX_RECORD_BYTES}, move bulk into an artifact`;
+  const description = `makes a record of ${sizeBytes} bytes; ${limit}`;
   throw invalidRequest([invalidField("metadata", description)]);
 }

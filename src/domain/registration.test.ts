@@ -54,3 +54,28 @@ test.each<[string, RequestInit, string, string]>([
     { field, description, reason: "INVALID_FIELD" },
   ]);
 });
+
+test("reads the dependencies in their order", () => {
+  const dependencies = [
+    { model: "base", version: "2.0.0+a" },
+    { model: "vision/resnet-50", version: "1.0.0-rc.1" },
+  ];
+  expect(register({ ...valid, metadata: { dependencies } }).dependencies).toMatchObject([
+    { model: "base", version: { text: "2.0.0+a" } },
+    { model: "vision/resnet-50", version: { text: "1.0.0-rc.1" } },
+  ]);
+});
+
+test("refuses a version that depends on itself, by whatever build metadata", () => {
+  const dependencies = [
+    { model: "base", version: "1.0.0" },
+    { model: "vision/resnet-50", version: "1.0.0+other" },
+  ];
+  expect(violationsOf((violations) => register({ ...valid, metadata: { dependencies } }, violations))).toEqual([
+    {
+      field: "metadata.dependencies[1]",
+      description: "is the version itself; name only earlier versions",
+      reason: "INVALID_FIELD",
+    },
+  ]);
+});

@@ -18,6 +18,7 @@ export class ServiceProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
   readonly #ownDirectory: string | undefined;
+  readonly #dataDirectory: string;
   #stdout = "";
   #stderr = "";
   #address = "";
@@ -34,6 +35,7 @@ export class ServiceProcess implements AsyncDisposable {
     this.#child = child;
     this.#closed = once(child, "close");
     this.#ownDirectory = ownDirectory;
+    this.#dataDirectory = env["STELE_DATA_DIR"] ?? "";
   }
 
   /** host:port where it listens. */
@@ -44,6 +46,11 @@ export class ServiceProcess implements AsyncDisposable {
   /** The id of the process. */
   get pid(): number {
     return this.#child.pid ?? -1;
+  }
+
+  /** Where its embedded Postgres keeps the data. */
+  get dataDirectory(): string {
+    return this.#dataDirectory;
   }
 
   /** What it has written to standard output so far. */
@@ -68,12 +75,12 @@ export class ServiceProcess implements AsyncDisposable {
     this.#address = address;
   }
 
-  /** Asks it to end (SIGTERM) and answers its exit code; kills it and throws when it takes longer than 30 s. */
-  async stop(): Promise<number> {
-    this.#child.kill("SIGTERM");
+  /** Asks it to end and answers its exit code; kills it and throws when it takes longer than 30 s. */
+  async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<number> {
+    this.#child.kill(signal);
     if (!(await this.#closesWithin(stopTimeoutMs))) {
       await this.kill();
-      throw this.#failure(`did not end within ${stopTimeoutMs} ms of SIGTERM`);
+      throw this.#failure(`did not end within ${stopTimeoutMs} ms of ${signal}`);
     }
     const { exitCode } = this.#child;
     if (exitCode === null) throw this.#failure("was ended by a signal");
