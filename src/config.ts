@@ -29,7 +29,10 @@ const environmentSchema = z.object({
   STELE_LISTEN: z.string().default("127.0.0.1:50051").transform(parseAddress),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, "must be a URL that begins with postgres:// or postgresql://")
+    .refine(
+      (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
+      "must be a URL such as postgres://user@host:5432/database",
+    )
     .optional(),
   STELE_DATA_DIR: z
     .string()

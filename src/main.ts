@@ -5,7 +5,6 @@ import { parseArgs } from "node:util";
 import { type Logger, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { ConfigError, readConfig } from "./config.ts";
-import { RegistryError } from "./domain/errors.ts";
 import { type Service, startService } from "./server.ts";
 import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
 import { migrateStore, StoreError } from "./store/open-store.ts";
@@ -90,8 +89,6 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StoreError || error instanceof EmbeddedPostgresError) {
     return error.message;
   }
-  if (error instanceof RegistryError && error.cause instanceof Error)
-    return `${error.message} (${error.cause.message})`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

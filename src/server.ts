@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server, ServerCredentials, setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import { type Config, ConfigError, formatAddress } from "./config.ts";
 import { CallTracker } from "./grpc/call-tracker.ts";
@@ -27,6 +27,8 @@ export interface Service extends AsyncDisposable {
  * @throws ConfigError, StoreError, EmbeddedPostgresError, with words for the person who started the service.
  */
 export async function startService(config: Config, log: Logger): Promise<Service> {
+  // grpc-js would write to the console; what matters of it reaches us as errors too.
+  setLogger({ error: (...words: unknown[]) => log.debug({ grpc: words.join(" ") }, "grpc-js") });
   await using started = new AsyncDisposableStack();
   const store = started.use(await openStore({ ...config, serviceAddress: formatAddress(config.listen), log }));
   const listener = started.use(await listen(config, store, log));

@@ -71,10 +71,14 @@ export class RegistryError extends Error {
   }
 }
 
-/** Text of a caller in quotes for a message: escaped, well-formed, and cut to 64 characters. */
+/** Text of a caller in quotes for a message: what cannot be seen is escaped, and 64 characters are shown at most. */
 export function quote(text: string): string {
   const shown = text.length > 64 ? `${text.slice(0, 63)}…` : text;
-  return JSON.stringify(shown.toWellFormed());
+  return JSON.stringify(shown.toWellFormed()).replaceAll(/[^\P{C}]|[^\P{Z} ]/gu, escapeInvisible);
+}
+
+function escapeInvisible(character: string): string {
+  return [...character].map((part) => `\\u{${part.codePointAt(0)?.toString(16)}}`).join("");
 }
 
 /** A field that breaks its rule; the description says what is wrong, which value, and what to do. */

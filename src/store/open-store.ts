@@ -1,3 +1,4 @@
+import { isConnectionFailure } from "./connection-failure.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
 import { defaultDataDirectory } from "./embedded-postgres/data-directory.ts";
 import {
@@ -34,7 +35,7 @@ export interface Store extends AsyncDisposable {
 /**
  * Opens the database: that of the URL, whose schema must be current, or the embedded one, which migrates itself.
  *
- * @throws StoreError and EmbeddedPostgresError, which say what to do; connection failures are RegistryErrors.
+ * @throws StoreError and EmbeddedPostgresError, which say what to do.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   return options.databaseUrl === undefined
@@ -42,10 +43,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     : await openRemote(options, options.databaseUrl);
 }
 
-/** Applies the missing migrations to the database of a URL and answers their names. */
+/**
+ * Applies the missing migrations to the database of a URL and answers their names.
+ *
+ * @throws StoreError, which says what to do.
+ */
 export async function migrateStore(databaseUrl: string, log: StoreOptions["log"]): Promise<string[]> {
   await using database = openDatabase({ connection: databaseUrl, onConnectionError: logTo(log) });
-  return await migrate(database);
+  return await explaining(databaseUrl, migrate(database));
 }
 
 async function openEmbedded(options: StoreOptions): Promise<Store> {
@@ -70,12 +75,32 @@ async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl
   const database = openDatabase({ connection: databaseUrl, preparedStatements, onConnectionError: logTo(log) });
   const close = closer(database);
   try {
-    refuseOtherSchema(await schemaState(database));
+    refuseOtherSchema(await explaining(databaseUrl, schemaState(database)));
   } catch (error) {
     await close();
     throw error;
   }
-  return { database, description: `Postgres at ${new URL(databaseUrl).host}`, [Symbol.asyncDispose]: close };
+  return { database, description: placeOf(databaseUrl), [Symbol.asyncDispose]: close };
+}
+
+// What the database or the network answers to the first queries is about the settings, not about this program.
+async function explaining<T>(databaseUrl: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+    if (code === undefined && !isConnectionFailure(error)) throw error;
+    const reason = (error instanceof Error && error.message) || code;
+    throw new StoreError(`cannot use ${placeOf(databaseUrl)} (${reason}); check DATABASE_URL and that server`, {
+      cause: error,
+    });
+  }
+}
+
+// A URL without its password.
+function placeOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return `Postgres at ${decodeURIComponent(host)}${pathname}`;
 }
 
 function refuseOtherSchema(state: SchemaState): void {

@@ -62,7 +62,7 @@ describe("during a drain", () => {
     await using fake = await serveFake({
       listVersions: async function* () {
         try {
-          for (let n = 1; ; n += 1) {
+          for (let n = 1; n < 10_000; n += 1) {
             yield page(`${n}`);
             await sleep(1);
           }
@@ -98,7 +98,7 @@ describe("during a drain", () => {
     await using fake = await serveFake({
       listVersions: async function* () {
         try {
-          for (;;) {
+          while (yielded < 1000) {
             yielded += 1;
             yield page(`${yielded}`, 256 * 1024);
           }

@@ -3,7 +3,7 @@
 import { chmod, chown, lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { binariesPackage, makeCheckout } from "./embedded-postgres/checkout.ts";
+import { binariesPackage, copyNode, makeCheckout } from "./embedded-postgres/checkout.ts";
 import { isLinuxRoot, query, ServiceProcess, temporaryFolder } from "./embedded-postgres/harness.ts";
 
 const nobody = 65534;
@@ -62,10 +62,11 @@ describe.runIf(isLinuxRoot)("an ordinary user (tested as root on Linux, who can 
   it("runs Postgres directly", async () => {
     await using folder = await temporaryFolder();
     const checkout = await makeCheckout(join(folder.path, "checkout"));
+    const user = { uid: nobody, node: await copyNode(folder.path) };
     const home = join(folder.path, "home");
     await mkdir(home);
     await chown(home, nobody, nobody);
-    await using service = new ServiceProcess(join(home, "data"), { ...checkout, uid: nobody });
+    await using service = new ServiceProcess(join(home, "data"), { ...checkout, ...user });
     // Root may enter the socket's directory.
     const { connection, postmasterPid } = await service.running();
     expect(await query(connection, "select 1")).toBe(1);
@@ -75,8 +76,9 @@ describe.runIf(isLinuxRoot)("an ordinary user (tested as root on Linux, who can 
   it("is told what to do about links that it cannot make", async () => {
     await using folder = await temporaryFolder();
     const checkout = await makeCheckout(join(folder.path, "checkout"));
+    const user = { uid: nobody, node: await copyNode(folder.path) };
     const [link] = await removeLinks(checkout.native);
-    await using service = new ServiceProcess(join(folder.path, "data"), { ...checkout, uid: nobody });
+    await using service = new ServiceProcess(join(folder.path, "data"), { ...checkout, ...user });
     expect(await service.outcome).toEqual({
       refusal: expect.stringMatching(
         new RegExp(
@@ -90,7 +92,8 @@ describe.runIf(isLinuxRoot)("an ordinary user (tested as root on Linux, who can 
   it("is told what to do about a data directory that it cannot write to", async () => {
     await using folder = await temporaryFolder();
     const checkout = await makeCheckout(join(folder.path, "checkout"));
-    await using service = new ServiceProcess(folder.path, { ...checkout, uid: nobody });
+    const user = { uid: nobody, node: await copyNode(folder.path) };
+    await using service = new ServiceProcess(folder.path, { ...checkout, ...user });
     expect(await service.outcome).toEqual({
       refusal:
         `the data directory ${folder.path} cannot be used (EACCES: permission denied, access '${folder.path}'); ` +

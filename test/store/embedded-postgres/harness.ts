@@ -126,8 +126,9 @@ export class ServiceProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    const { postmasterPid } = await this.outcome.catch((): Outcome => ({}));
+    const { connection, postmasterPid } = await this.outcome.catch((): Outcome => ({}));
     if (postmasterPid !== undefined) await eventually(() => !isRunning(postmasterPid));
+    if (connection !== undefined) await rm(connection.host, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,135 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { startServiceProcess } from "../support/service-process.ts";
+import { createTestDatabase } from "../support/test-database.ts";
+
+const program = fileURLToPath(new URL("../../bin/stele.mjs", import.meta.url));
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+interface Ended {
+  readonly exitCode: number | string | undefined | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: readonly string[], env: Record<string, string> = {}, nodeArgs: readonly string[] = []) {
+  const options = { env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env }, timeout: 30_000 };
+  return new Promise<Ended>((resolve) => {
+    execFile(process.execPath, [...nodeArgs, program, ...args], options, (error, stdout, stderr) => {
+      resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
+    });
+  });
+}
+
+describe("stele", () => {
+  it("explains itself", async () => {
+    expect(await run(["--version"])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: "" });
+    expect(await run(["--help"])).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("npm run migrate") });
+  });
+
+  it.each([
+    [["serv"], "stele: no such command: serv; see --help\n"],
+    [["serve", "now"], "stele: no such command: serve now; see --help\n"],
+  ])("refuses %j", async (args, stderr) => {
+    expect(await run(args)).toEqual({ exitCode: 1, stdout: "", stderr });
+  });
+
+  it("refuses an unknown option", async () => {
+    expect(await run(["--port", "1"])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^stele: .*--port.*see --help/),
+    });
+  });
+
+  it("asks for Node 24 in one sentence where Node is older", async () => {
+    const older = "data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.20.2'}})";
+    expect(await run([], {}, ["--import", older])).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr:
+        "Stele needs Node 24 or newer, and this is Node 20.20.2: run it by npm (`npm ci && npm start`), " +
+        "which brings Node 24 on Linux, or install Node 24.\n",
+    });
+  });
+
+  it("says which setting is wrong", async () => {
+    expect(await run([], { STELE_LOG_LEVEL: "loud" })).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: "stele: STELE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent\n",
+    });
+  });
+
+  it("says that the port is taken, and stops the database that it had started", async () => {
+    const taken = createServer();
+    await once(taken.listen(0, "127.0.0.1"), "listening");
+    const address = taken.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    await using test = await createTestDatabase();
+    const ended = await run(["serve"], { STELE_LISTEN: `127.0.0.1:${port}`, DATABASE_URL: test.url });
+    taken.close();
+    expect(ended).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(ended.stderr).toMatch(
+      /^stele: cannot listen on 127\.0\.0\.1:\d+ \(.*EADDRINUSE.*\); stop what listens there/,
+    );
+  });
+});
+
+describe("stele with DATABASE_URL", () => {
+  it("says what to do about a schema that is behind, and `migrate` does it", async () => {
+    await using test = await createTestDatabase("template0");
+    const env = { DATABASE_URL: test.url, STELE_LISTEN: "127.0.0.1:0" };
+    expect(await run(["serve"], env)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^stele: the schema of the database is older .*npm run migrate/),
+    });
+    expect(await run(["migrate"], env)).toEqual({ exitCode: 0, stdout: "applied: model_version\n", stderr: "" });
+    expect(await run(["migrate"], env)).toEqual({ exitCode: 0, stdout: "the schema is current\n", stderr: "" });
+    await using service = await startServiceProcess(env);
+    expect(service.stdout).toContain(`Stele ${version} listens on ${service.address}, Postgres at `);
+    expect(await service.stop()).toBe(0);
+  });
+
+  it("refuses a schema of a later release", async () => {
+    await using test = await createTestDatabase();
+    await test.database.insertInto("schema_migration").values({ version: 99, name: "later" }).execute();
+    expect(await run(["serve"], { DATABASE_URL: test.url })).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^stele: the schema of the database is newer/),
+    });
+  });
+
+  it.each([
+    ["nobody listens", "postgres://stele:secret@127.0.0.1:1/stele", /ECONNREFUSED 127\.0\.0\.1:1/],
+    ["nobody listens on any address", "postgres://stele:secret@localhost:1/stele", /ECONNREFUSED/],
+    ["the host does not exist", "postgres://stele:secret@registry.invalid/stele", /ENOTFOUND|EAI_AGAIN/],
+  ])("says why the database cannot be used, without its password: %s", async (_, url, reason) => {
+    for (const command of ["serve", "migrate"]) {
+      const { exitCode, stderr } = await run([command], { DATABASE_URL: url });
+      expect({ exitCode, lines: stderr.trimEnd().split("\n").length }).toEqual({ exitCode: 1, lines: 1 });
+      expect(stderr).toMatch(/^stele: cannot use Postgres at .*; check DATABASE_URL and that server\n$/);
+      expect(stderr).toMatch(reason);
+      expect(stderr).not.toContain("secret");
+    }
+  });
+
+  it("says that the database does not exist", async () => {
+    await using test = await createTestDatabase();
+    const { stderr } = await run(["serve"], { DATABASE_URL: test.url.replace(/\/[^/]*$/, "/nowhere") });
+    expect(stderr).toMatch(/^stele: cannot use Postgres at .*\/nowhere \(database "nowhere" does not exist\)/);
+  });
+
+  it("says that `migrate` needs it", async () => {
+    expect(await run(["migrate"])).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: "stele: DATABASE_URL is not set; the embedded database migrates by itself when the service starts\n",
+    });
+  });
+});
