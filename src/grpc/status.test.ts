@@ -114,6 +114,13 @@ describe("what is too much", () => {
     expect(sent.errorInfos[0]?.metadata).toMatchObject({ missing: "256", violations_omitted: `${256 - shown}` });
   });
 
+  it("of metadata is left out", () => {
+    const entries = Array.from({ length: 500 }, (_, n) => [`key${n}`, "value"]);
+    const { sent } = seen(new RegistryError("INTERNAL", "text", { metadata: Object.fromEntries(entries) }));
+    expect(sent.errorInfos[0]?.metadata["key0"]).toBe("value");
+    expect(sent.size).toBeLessThan(2048);
+  });
+
   it("of a text is cut at a character, with an ellipsis", () => {
     const { details, sent } = seen(
       new RegistryError("INTERNAL", "é".repeat(5000), { metadata: { text: "😀".repeat(500) } }),

@@ -117,6 +117,17 @@ describe("the signal of a unary call", () => {
     await vi.waitFor(() => expect(taken.reason).toMatchObject({ reason: "DEADLINE_EXCEEDED" }), 5000);
   });
 
+  it("makes an AbortError of the handler no fault of the service", async () => {
+    const { fake, signal } = await serveEndless();
+    await using _ = fake;
+    const call = fake.client.getVersion(create(GetVersionRequestSchema), () => undefined);
+    await signal;
+    call.cancel();
+    fake.calls.drain();
+    await fake.calls.whenIdle();
+    expect({ isAborted: (await signal).aborted, logged: fake.logged }).toEqual({ isAborted: true, logged: [] });
+  });
+
   it("is aborted already when it is asked for after the client cancelled", async () => {
     const first = Promise.withResolvers<CallContext>();
     const second = Promise.withResolvers<AbortSignal>();

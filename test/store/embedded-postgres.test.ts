@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { defaultDataDirectory } from "../../src/store/embedded-postgres/data-directory.ts";
@@ -114,7 +114,7 @@ describe("a data directory that cannot be used", () => {
     );
   });
 
-  it("is refused untouched when another major version of Postgres made it", async () => {
+  it("is refused untouched when another major version of Postgres made it, or its version is lost", async () => {
     await using folder = await temporaryFolder();
     await using postgres = await start(folder.path);
     await postgres.stop();
@@ -125,6 +125,14 @@ describe("a data directory that cannot be used", () => {
       new EmbeddedPostgresError(
         `the data directory ${folder.path} was made by Postgres 9, and this release brings Postgres ${version}; ` +
           "dump it with pg_dump under the release that made it and restore it into a new STELE_DATA_DIR, " +
+          "or set DATABASE_URL to use a Postgres server of your own",
+      ),
+    );
+    await rm(versionFile);
+    await expect(start(folder.path)).rejects.toEqual(
+      new EmbeddedPostgresError(
+        `the database in ${folder.path} is damaged (ENOENT: no such file or directory, open '${versionFile}'); ` +
+          "restore the directory from a backup, set STELE_DATA_DIR to another one, " +
           "or set DATABASE_URL to use a Postgres server of your own",
       ),
     );

@@ -2,7 +2,7 @@ import { mkdtemp, open, readdir, readFile, rename, rm, stat } from "node:fs/prom
 import { basename, join } from "node:path";
 import type { PostgresBinaries } from "./binaries.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { EmbeddedPostgresError, hasCode, useDatabaseUrl } from "./embedded-postgres-error.ts";
+import { EmbeddedPostgresError, reasonOf, useDatabaseUrl } from "./embedded-postgres-error.ts";
 import { spawnGuarded } from "./guard.ts";
 import { logSize, readLogTail } from "./server-log.ts";
 
@@ -12,34 +12,35 @@ export const clusterUser = "stele";
 /** Leaves a complete cluster of the right version in the data directory, making it where there is none. */
 export async function prepareCluster(directory: DataDirectory, binaries: PostgresBinaries): Promise<void> {
   await removeDrafts(directory);
+  if (!(await ownsCluster(directory))) return createCluster(directory, binaries);
   const version = await readClusterVersion(directory);
-  if (version === undefined) return createCluster(directory, binaries);
-  await refuseForeignOwner(directory);
-  if (version !== binaries.majorVersion) {
-    throw new EmbeddedPostgresError(
-      `the data directory ${directory.path} was made by Postgres ${version}, and this release brings Postgres ` +
-        `${binaries.majorVersion}; dump it with pg_dump under the release that made it and restore it into a new ` +
-        `STELE_DATA_DIR, or ${useDatabaseUrl}`,
-    );
-  }
+  if (version === binaries.majorVersion) return;
+  throw new EmbeddedPostgresError(
+    `the data directory ${directory.path} was made by Postgres ${version}, and this release brings Postgres ` +
+      `${binaries.majorVersion}; dump it with pg_dump under the release that made it and restore it into a new ` +
+      `STELE_DATA_DIR, or ${useDatabaseUrl}`,
+  );
 }
 
-/** Postgres would say it less clearly, or in a user namespace not notice. */
-async function refuseForeignOwner(directory: DataDirectory): Promise<void> {
-  const { uid } = await stat(directory.cluster);
-  if (uid === process.geteuid?.()) return;
+/** False where there is no cluster. Another user's Postgres would refuse less clearly, or in a user namespace not see. */
+async function ownsCluster(directory: DataDirectory): Promise<boolean> {
+  const found = await stat(directory.cluster).catch(() => undefined);
+  if (found === undefined) return false;
+  if (found.uid === process.geteuid?.()) return true;
   throw new EmbeddedPostgresError(
-    `the database in ${directory.path} belongs to another user (uid ${uid}); ` +
+    `the database in ${directory.path} belongs to another user (uid ${found.uid}); ` +
       `run the service as that user, set STELE_DATA_DIR to another directory, or ${useDatabaseUrl}`,
   );
 }
 
-async function readClusterVersion(directory: DataDirectory): Promise<string | undefined> {
+async function readClusterVersion(directory: DataDirectory): Promise<string> {
   try {
     return (await readFile(join(directory.cluster, "PG_VERSION"), "utf8")).trim();
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
-    return undefined;
+    throw new EmbeddedPostgresError(
+      `the database in ${directory.path} is damaged (${reasonOf(error)}); ` +
+        `restore the directory from a backup, set STELE_DATA_DIR to another one, or ${useDatabaseUrl}`,
+    );
   }
 }
 

@@ -30,7 +30,7 @@ const firstBackoffMs = 50;
 const longestBackoffMs = 10_000;
 /** A server that lived longer is no part of a series of failures. */
 const steadyMs = 10_000;
-const logCheckMs = 60_000;
+const logCheckMs = 10_000;
 
 /** A Postgres that runs for this process alone, supervised until `stop`. */
 export class EmbeddedPostgres implements AsyncDisposable {
