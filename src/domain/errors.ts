@@ -12,6 +12,7 @@ export type ErrorReason =
   | "MODEL_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "VERSION_ALREADY_EXISTS"
+  | "REQUEST_ID_REUSED"
   | "DEPENDENCY_NOT_FOUND"
   | "DATABASE_UNAVAILABLE"
   | "SHUTTING_DOWN"
@@ -183,6 +184,18 @@ export function versionAlreadyExists(
       identical: String(identical),
     },
     resource: { type: "stele.v1.ModelVersion", name: `${model}@${existing.version}` },
+  });
+}
+
+/** The request id was used before, for a registration of other content. */
+export function requestIdReused(model: string, requestId: string, existingVersion: string): RegistryError {
+  const message =
+    `request_id ${requestId} was used for ${quote(model)} ${existingVersion} with other content; ` +
+    "send a new UUID for each registration, and the same one only to repeat it";
+  return new RegistryError("REQUEST_ID_REUSED", message, {
+    metadata: { model, request_id: requestId, existing_version: existingVersion },
+    violations: [invalidField("request_id", "was used for a registration of other content")],
+    resource: { type: "stele.v1.ModelVersion", name: `${model}@${existingVersion}` },
   });
 }
 

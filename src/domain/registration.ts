@@ -3,6 +3,7 @@ import type { ModelMetadata } from "../../gen/stele/v1/model_version_pb.ts";
 import { validateMetadata } from "./metadata.ts";
 import { type ModelName, parseModelName } from "./model-name.ts";
 import { encodePrecedence } from "./precedence.ts";
+import { parseRequestId, type RequestId } from "./request-id.ts";
 import { parseVersion, type Version } from "./version.ts";
 import { Violations } from "./violations.ts";
 
@@ -19,6 +20,8 @@ export interface Registration {
   readonly metadata: ModelMetadata | undefined;
   /** The metadata's dependencies, in their order; whether they exist is for the store to say. */
   readonly dependencies: readonly Dependency[];
+  /** By which the caller repeats this registration safely, where it sent one. */
+  readonly requestId: RequestId | undefined;
 }
 
 /**
@@ -30,11 +33,12 @@ export function parseRegistration(request: RegisterVersionRequest, violations: V
   const model = parseModelName(request.model, "model", violations);
   const version = parseVersion(number.case === "version" ? number.value : "", "version", violations);
   if (metadata !== undefined) validateMetadata(metadata, "metadata", violations);
+  const requestId = request.requestId === "" ? undefined : parseRequestId(request.requestId, "request_id", violations);
   if (model === undefined || version === undefined) throw violations.toError();
   violations.throwIfAny();
   const dependencies = metadata === undefined ? [] : parseDependencies(metadata);
   refuseSelfReference({ model, version }, dependencies);
-  return { model, version, metadata, dependencies };
+  return { model, version, metadata, dependencies, requestId };
 }
 
 function parseDependencies(metadata: ModelMetadata): Dependency[] {

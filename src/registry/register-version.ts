@@ -4,22 +4,21 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { formatDigest, recordDigest } from "../domain/digest.ts";
-import { dependencyNotFound, notYetSupported, type RegistryError, versionAlreadyExists } from "../domain/errors.ts";
+import {
+  dependencyNotFound,
+  notYetSupported,
+  type RegistryError,
+  requestIdReused,
+  versionAlreadyExists,
+} from "../domain/errors.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { checkRecordSize } from "../domain/record-limits.ts";
-import { type Dependency, parseRegistration, type Registration } from "../domain/registration.ts";
+import { parseRegistration, type Registration } from "../domain/registration.ts";
 import type { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import {
-  type ExistingRow,
-  findExisting,
-  findMissing,
-  insertVersion,
-  type VersionKey,
-} from "../store/model-version-store.ts";
+import type { ExistingRow } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
-
-const MAX_ATTEMPTS = 5;
+import { findObstacle, insertUntilKnown, type Obstacle } from "./insertion.ts";
 
 /** What a registration needs besides the request. */
 export interface RegistrationContext {
@@ -30,68 +29,80 @@ export interface RegistrationContext {
 }
 
 /**
- * Stores a new version and answers its serialized record, which is durable then.
+ * Stores a new version and answers its serialized record, which is durable then. A request id that was used before for
+ * the same content gets the first answer again; validate_only answers the record as it would be and stores nothing.
  *
- * @throws RegistryError INVALID_REQUEST, UNKNOWN_FIELD, VERSION_ALREADY_EXISTS, DEPENDENCY_NOT_FOUND,
- *   NOT_YET_SUPPORTED.
+ * @throws RegistryError INVALID_REQUEST, UNKNOWN_FIELD, VERSION_ALREADY_EXISTS, REQUEST_ID_REUSED,
+ *   DEPENDENCY_NOT_FOUND, DATABASE_UNAVAILABLE, NOT_YET_SUPPORTED.
  */
 export async function registerVersion(
   database: Database,
   request: RegisterVersionRequest,
   { violations, registeredBy }: RegistrationContext,
 ): Promise<Uint8Array> {
-  refuseUnsupported(request);
-  const registration = parseRegistration(request, violations);
-  const row = toRow(registration, registeredBy);
-  checkRecordSize(row.record.length);
-  const dependencies = registration.dependencies.map(toKey);
-  // The INSERT decides; what follows only finds out why it did not insert. Where nothing explains it any more, a
-  // dependency was registered in between, and the next attempt succeeds.
-  for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
-    if (await insertVersion(database, row, dependencies)) return row.record;
-    const existing = await findExisting(database, row);
-    if (existing !== undefined) throw toConflict(row, existing);
-    const missing = await findMissing(database, dependencies);
-    if (missing.length > 0)
-      throw dependencyNotFound(registration.dependencies.filter((_, index) => missing.includes(index)));
-  }
-  throw new Error(`${row.model}@${row.version} was neither inserted nor refused for a reason`);
-}
-
-function toKey({ model, version }: Dependency): VersionKey {
-  return { model, precedence: encodePrecedence(version) };
-}
-
-function refuseUnsupported(request: RegisterVersionRequest): void {
   if (request.number.case === "increment") throw notYetSupported("increment");
-  if (request.requestId !== "") throw notYetSupported("request_id");
-  if (request.validateOnly) throw notYetSupported("validate_only");
+  const registration = parseRegistration(request, violations);
+  if (request.validateOnly) return await validateVersion(database, registration);
+  const row = toRow(registration, registeredBy);
+  const outcome = await insertUntilKnown(database, row, registration);
+  return outcome.kind === "stored" ? row.record : answerOrRefuse(outcome, row);
 }
 
-// The record is encoded here and never again: these bytes are what every reader gets.
+async function validateVersion(database: Database, registration: Registration): Promise<Uint8Array> {
+  const row = toRow(registration, "");
+  const obstacle = await findObstacle(database, row, registration);
+  if (obstacle !== undefined) answerOrRefuse(obstacle, row);
+  return encodeRecord(registration, row.digest);
+}
+
+/** The first answer, where the request is the repetition that a request id is for; otherwise the refusal. */
+function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable): Uint8Array {
+  switch (obstacle.kind) {
+    case "repeated":
+      if (Buffer.compare(obstacle.first.digest, row.digest) === 0) return obstacle.first.record;
+      throw requestIdReused(row.model, row.request_id ?? "", obstacle.first.version);
+    case "taken":
+      throw toConflict(row, obstacle.existing);
+    case "missing":
+      throw dependencyNotFound(obstacle.dependencies);
+  }
+}
+
 function toRow(registration: Registration, registeredBy: string): ModelVersionTable {
-  const { model, version, metadata } = registration;
+  const { model, version, metadata, requestId } = registration;
   const digest = recordDigest({ model, version: version.text, metadata });
   const registeredAt = new Date();
-  const record = create(ModelVersionSchema, {
-    model,
-    version: version.text,
-    digest: formatDigest(digest),
-    registeredAt: timestampFromDate(registeredAt),
-    registeredBy,
-    ...(metadata === undefined ? {} : { metadata }),
-  });
   return {
     model,
     precedence: encodePrecedence(version),
     version: version.text,
-    record: toBinary(ModelVersionSchema, record),
+    record: encodeRecord(registration, digest, { at: registeredAt, by: registeredBy }),
     digest,
     registered_at: registeredAt,
     registered_by: registeredBy,
     attempt: randomUUID(),
-    request_id: null,
+    request_id: requestId ?? null,
   };
+}
+
+// The record is encoded here and never again: these bytes are what every reader gets.
+function encodeRecord(
+  { model, version, metadata }: Registration,
+  digest: Uint8Array,
+  registered?: { at: Date; by: string },
+): Uint8Array {
+  const record = create(ModelVersionSchema, {
+    model,
+    version: version.text,
+    digest: formatDigest(digest),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(registered === undefined
+      ? {}
+      : { registeredAt: timestampFromDate(registered.at), registeredBy: registered.by }),
+  });
+  const bytes = toBinary(ModelVersionSchema, record);
+  checkRecordSize(bytes.length);
+  return bytes;
 }
 
 function toConflict({ model, version, digest }: ModelVersionTable, existing: ExistingRow): RegistryError {

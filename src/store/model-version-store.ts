@@ -3,6 +3,7 @@
 
 import { sql } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
+import type { RequestId } from "../domain/request-id.ts";
 import type { Database } from "./database.ts";
 import type { ModelVersionTable } from "./schema.ts";
 import { type Param, statement } from "./statement.ts";
@@ -11,7 +12,7 @@ import { type Param, statement } from "./statement.ts";
 export type VersionKey = Pick<ModelVersionTable, "model" | "precedence">;
 
 /** What is asked about a version that is in the way of another. */
-export type ExistingRow = Pick<ModelVersionTable, "version" | "digest" | "registered_at">;
+export type ExistingRow = Pick<ModelVersionTable, "version" | "digest" | "registered_at" | "attempt">;
 
 /** A record and its place in the order. */
 export type ListedRow = Pick<ModelVersionTable, "precedence" | "record">;
@@ -46,7 +47,7 @@ const insertStatement = statement<ModelVersionTable, never>((db, param) =>
       attempt: param("attempt"),
       request_id: param("request_id"),
     })
-    .onConflict((conflict) => conflict.columns(["model", "precedence"]).doNothing()),
+    .onConflict((conflict) => conflict.doNothing()),
 );
 
 // One statement, so that the dependencies are looked up in the view of the very transaction that inserts.
@@ -59,7 +60,7 @@ const insertDependentStatement = statement<ModelVersionTable & DependencyParams,
         ${param("record")}::bytea, ${param("digest")}::bytea, ${param("registered_at")}::timestamptz,
         ${param("registered_by")}::text, ${param("attempt")}::uuid, ${param("request_id")}::uuid
       where not exists (${missingDependencies(param)})
-      on conflict (model, precedence) do nothing`.compile(db),
+      on conflict do nothing`.compile(db),
 }));
 
 const missingStatement = statement<DependencyParams, { index: number }>((db, param) => ({
@@ -78,8 +79,8 @@ function missingDependencies(param: Param<DependencyParams>) {
 }
 
 /**
- * Stores a version, durably once this resolves; false when it is taken or when one of the dependencies is not
- * registered.
+ * Stores a version, durably once this resolves; false when it is taken, when its request id was used before, or when
+ * one of the dependencies is not registered.
  */
 export async function insertVersion(
   database: Database,
@@ -124,7 +125,7 @@ export async function findRecord(database: Database, key: VersionKey): Promise<U
 const existingStatement = statement<VersionKey, ExistingRow>((db, param) =>
   db
     .selectFrom("model_version")
-    .select(["version", "digest", "registered_at"])
+    .select(["version", "digest", "registered_at", "attempt"])
     .where("model", "=", param("model"))
     .where("precedence", "=", param("precedence")),
 );
@@ -132,6 +133,27 @@ const existingStatement = statement<VersionKey, ExistingRow>((db, param) =>
 /** What is registered under a version that somebody tried to register again. */
 export async function findExisting(database: Database, key: VersionKey): Promise<ExistingRow | undefined> {
   const { rows } = await existingStatement(database, key);
+  return rows[0];
+}
+
+/** What a request id was used for. */
+export type RequestedRow = Pick<ModelVersionTable, "version" | "digest" | "record">;
+
+const requestedStatement = statement<{ model: ModelName; request_id: RequestId }, RequestedRow>((db, param) =>
+  db
+    .selectFrom("model_version")
+    .select(["version", "digest", "record"])
+    .where("model", "=", param("model"))
+    .where("request_id", "=", param("request_id")),
+);
+
+/** What the request id was used for before, in this model. */
+export async function findByRequestId(
+  database: Database,
+  model: ModelName,
+  requestId: RequestId,
+): Promise<RequestedRow | undefined> {
+  const { rows } = await requestedStatement(database, { model, request_id: requestId });
   return rows[0];
 }
 

@@ -1,5 +1,6 @@
 import type { ColumnType } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
+import type { RequestId } from "../domain/request-id.ts";
 
 /** A row of `model_version`: written once by one INSERT, never changed. */
 export interface ModelVersionTable {
@@ -16,7 +17,8 @@ export interface ModelVersionTable {
   registered_by: string;
   /** A UUID made for each call, by which a call recognises its own row. */
   attempt: string;
-  request_id: string | null;
+  /** Unique in its model where it is not null. */
+  request_id: RequestId | null;
 }
 
 /** A row of `schema_migration`: one for each migration that was applied. */

@@ -142,7 +142,7 @@ describe("RegisterVersion refuses, and stores nothing,", () => {
     );
     expect(error).toMatchObject({
       code: "INVALID_ARGUMENT",
-      violations: [expect.stringMatching(/^metadata: makes a record of 1206742 bytes/)],
+      violations: [expect.stringMatching(/^metadata: makes a record of \d+ bytes; a record has at most 1048576/)],
     });
     await expectNothingStored(model);
   });
@@ -180,16 +180,13 @@ describe("RegisterVersion answers a client error", () => {
     });
   });
 
-  it.each([
-    ["increment", { number: { case: "increment", value: { level: Level.MINOR } } } as const],
-    ["request_id", { number: { case: "version", value: "1.0.0" }, requestId: crypto.randomUUID() } as const],
-    ["validate_only", { number: { case: "version", value: "1.0.0" }, validateOnly: true } as const],
-  ])("to %s, which is not supported yet", async (feature, request) => {
+  it("to an increment, which is not supported yet", async () => {
     const model = uniqueModel();
-    expect(await errorOf(service.client.register({ model, ...request }))).toMatchObject({
+    const call = service.client.register({ model, number: { case: "increment", value: { level: Level.MINOR } } });
+    expect(await errorOf(call)).toMatchObject({
       code: "UNIMPLEMENTED",
       reason: "NOT_YET_SUPPORTED",
-      metadata: { feature },
+      metadata: { feature: "increment" },
     });
     await expectNothingStored(model);
   });

@@ -1,0 +1,89 @@
+// The INSERT decides: the primary key, the unique request id, and the dependencies in its own view. What is read after
+// it only explains why it did not insert. An INSERT whose answer was lost is sent again with the same attempt: either
+// the first one was carried out, and its row with our attempt is in the way, or the second is.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { encodePrecedence } from "../domain/precedence.ts";
+import type { Dependency, Registration } from "../domain/registration.ts";
+import { isOutcomeUnknown } from "../store/connection-failure.ts";
+import type { Database } from "../store/database.ts";
+import {
+  type ExistingRow,
+  findByRequestId,
+  findExisting,
+  findMissing,
+  insertVersion,
+  type RequestedRow,
+  type VersionKey,
+} from "../store/model-version-store.ts";
+import type { ModelVersionTable } from "../store/schema.ts";
+
+/** Why a row cannot be inserted. */
+export type Obstacle =
+  /** The request id was used before. */
+  | { readonly kind: "repeated"; readonly first: RequestedRow }
+  /** The version is taken. */
+  | { readonly kind: "taken"; readonly existing: ExistingRow }
+  /** Some dependencies are not registered. */
+  | { readonly kind: "missing"; readonly dependencies: readonly Dependency[] };
+
+/** What became of an insertion; stored is durable. */
+export type Insertion = { readonly kind: "stored" } | Obstacle;
+
+const PATIENCE_MS = 5_000;
+const RETRY_MS = 50;
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Inserts the row and finds out what became of it, also when the connection is lost around the commit.
+ *
+ * @throws RegistryError DATABASE_UNAVAILABLE when nothing could be sent, or when it could not be found out in 5 s.
+ */
+export async function insertUntilKnown(
+  database: Database,
+  row: ModelVersionTable,
+  registration: Registration,
+): Promise<Insertion> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let isUnknown = false;
+  for (;;) {
+    try {
+      return await insert(database, row, registration);
+    } catch (error) {
+      isUnknown ||= isOutcomeUnknown(error);
+      if (!isUnknown || performance.now() > deadline) throw error;
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+async function insert(database: Database, row: ModelVersionTable, registration: Registration): Promise<Insertion> {
+  const keys = registration.dependencies.map(toKey);
+  for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
+    if (await insertVersion(database, row, keys)) return { kind: "stored" };
+    const obstacle = await findObstacle(database, row, registration);
+    if (obstacle?.kind === "taken" && obstacle.existing.attempt === row.attempt) return { kind: "stored" };
+    if (obstacle !== undefined) return obstacle;
+    // A dependency was registered in between; the next attempt finds it.
+  }
+  throw new Error(`${row.model}@${row.version} was neither inserted nor refused for a reason`);
+}
+
+/** What is in the way of the row, if anything; a repeated request comes before everything else. */
+export async function findObstacle(
+  database: Database,
+  row: ModelVersionTable,
+  { dependencies }: Registration,
+): Promise<Obstacle | undefined> {
+  const first = row.request_id === null ? undefined : await findByRequestId(database, row.model, row.request_id);
+  if (first !== undefined) return { kind: "repeated", first };
+  const existing = await findExisting(database, row);
+  if (existing !== undefined) return { kind: "taken", existing };
+  const missing = await findMissing(database, dependencies.map(toKey));
+  if (missing.length === 0) return undefined;
+  return { kind: "missing", dependencies: dependencies.filter((_, index) => missing.includes(index)) };
+}
+
+function toKey({ model, version }: Dependency): VersionKey {
+  return { model, precedence: encodePrecedence(version) };
+}
