@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
+    // Other languages have a configuration of their own, vitest.polyglot.config.ts.
+    exclude: ["test/polyglot/**"],
     globalSetup: "test/support/postgres-setup.ts",
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -13,6 +13,10 @@ export type ErrorReason =
   | "VERSION_NOT_FOUND"
   | "VERSION_ALREADY_EXISTS"
   | "REQUEST_ID_REUSED"
+  | "NO_BASE_VERSION"
+  | "VERSION_OUT_OF_RANGE"
+  | "INCREMENT_CONTENDED"
+  | "OUTCOME_UNKNOWN"
   | "DEPENDENCY_NOT_FOUND"
   | "DATABASE_UNAVAILABLE"
   | "SHUTTING_DOWN"
@@ -197,6 +201,35 @@ export function requestIdReused(model: string, requestId: string, existingVersio
     violations: [invalidField("request_id", "was used for a registration of other content")],
     resource: { type: "stele.v1.ModelVersion", name: `${model}@${existingVersion}` },
   });
+}
+
+/** The range of an increment holds no release to raise. */
+export function noBaseVersion(model: string, within: string): RegistryError {
+  const message =
+    `model ${quote(model)} has no release in ${quote(within)} to raise; ` +
+    "register a first one with its explicit version, or leave out increment.within";
+  return new RegistryError("NO_BASE_VERSION", message, { metadata: { model, within } });
+}
+
+/** The number that an increment leads to cannot be a version. */
+export function versionOutOfRange(): RegistryError {
+  const message =
+    "the next number would be beyond 2^53-1, or longer than 128 bytes; raise a higher level, or give an explicit version";
+  return new RegistryError("VERSION_OUT_OF_RANGE", message);
+}
+
+/** Other registrations took each number that was assigned, until time was up; nothing was stored. */
+export function incrementContended(model: string): RegistryError {
+  const message = `too many registrations of model ${quote(model)} at once took the next number first; try again`;
+  return new RegistryError("INCREMENT_CONTENDED", message, { metadata: { model } });
+}
+
+/** The connection to the database was lost around the commit, and it could not be found out what became of it. */
+export function outcomeUnknown(model: string, version: string, cause: unknown): RegistryError {
+  const message =
+    `the database went away while ${quote(model)} ${version} was stored, so that it may or may not be registered; ` +
+    "look with GetVersion before you try again, and send a request_id to make retries safe";
+  return new RegistryError("OUTCOME_UNKNOWN", message, { metadata: { model, version }, cause });
 }
 
 /** The request's metadata.dependencies name versions that are not registered, at least one. */

@@ -16,7 +16,7 @@ const valid: RequestInit = { model: "vision/resnet-50", number: { case: "version
 test("reads a request without metadata, and keeps empty metadata apart from it", () => {
   expect(register(valid)).toMatchObject({
     model: "vision/resnet-50",
-    version: { text: "1.0.0+a" },
+    number: { kind: "explicit", version: { text: "1.0.0+a" } },
     metadata: undefined,
   });
   expect(register({ ...valid, metadata: {} }).metadata).toMatchObject({ description: "" });

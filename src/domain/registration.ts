@@ -1,5 +1,6 @@
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import type { ModelMetadata } from "../../gen/stele/v1/model_version_pb.ts";
+import { mayResultIn, type NumberRule, parseIncrement } from "./increment.ts";
 import { validateMetadata } from "./metadata.ts";
 import { type ModelName, parseModelName } from "./model-name.ts";
 import { encodePrecedence } from "./precedence.ts";
@@ -13,10 +14,15 @@ export interface Dependency {
   readonly version: Version;
 }
 
+/** Which number a registration asks for: this one, or the next by a rule. */
+export type RequestedNumber =
+  | { readonly kind: "explicit"; readonly version: Version }
+  | { readonly kind: "increment"; readonly rule: NumberRule };
+
 /** A request to register that keeps every rule. */
 export interface Registration {
   readonly model: ModelName;
-  readonly version: Version;
+  readonly number: RequestedNumber;
   readonly metadata: ModelMetadata | undefined;
   /** The metadata's dependencies, in their order; whether they exist is for the store to say. */
   readonly dependencies: readonly Dependency[];
@@ -29,16 +35,30 @@ export interface Registration {
  * together with what `violations` holds from decoding.
  */
 export function parseRegistration(request: RegisterVersionRequest, violations: Violations): Registration {
-  const { number, metadata } = request;
+  const { metadata } = request;
   const model = parseModelName(request.model, "model", violations);
-  const version = parseVersion(number.case === "version" ? number.value : "", "version", violations);
+  const number = parseNumber(request.number, violations);
   if (metadata !== undefined) validateMetadata(metadata, "metadata", violations);
   const requestId = request.requestId === "" ? undefined : parseRequestId(request.requestId, "request_id", violations);
-  if (model === undefined || version === undefined) throw violations.toError();
+  if (model === undefined || number === undefined) throw violations.toError();
   violations.throwIfAny();
   const dependencies = metadata === undefined ? [] : parseDependencies(metadata);
-  refuseSelfReference({ model, version }, dependencies);
-  return { model, version, metadata, dependencies, requestId };
+  if (number.kind === "explicit") refuseSelfReference({ model, version: number.version }, dependencies);
+  return { model, number, metadata, dependencies, requestId };
+}
+
+function parseNumber(number: RegisterVersionRequest["number"], violations: Violations): RequestedNumber | undefined {
+  if (number.case === "increment") {
+    const rule = parseIncrement(number.value, "increment", violations);
+    return rule && { kind: "increment", rule };
+  }
+  const version = parseVersion(number.value ?? "", "version", violations);
+  return version && { kind: "explicit", version };
+}
+
+/** Whether the version may be what the registration asked for; a repetition of a request asks for the same. */
+export function mayBecome({ number }: Registration, version: Version): boolean {
+  return number.kind === "explicit" ? number.version.text === version.text : mayResultIn(version, number.rule);
 }
 
 function parseDependencies(metadata: ModelMetadata): Dependency[] {

@@ -17,10 +17,10 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
     {
       // What is stored for ever is only what was understood: the bytes are looked at, not just their decoding.
       registerVersion: {
-        fromBytes: async (bytes) => {
+        fromBytes: async (bytes, { signal }) => {
           const violations = new Violations();
           const request = decodeStrictly(RegisterVersionRequestSchema, bytes, violations);
-          return encodeModelVersion(await registry.registerVersion(request, { violations, registeredBy: "" }));
+          return encodeModelVersion(await registry.registerVersion(request, { violations, registeredBy: "", signal }));
         },
       },
 

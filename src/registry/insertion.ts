@@ -3,8 +3,10 @@
 // the first one was carried out, and its row with our attempt is in the way, or the second is.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { outcomeUnknown, type RegistryError } from "../domain/errors.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import type { Dependency, Registration } from "../domain/registration.ts";
+import type { Version } from "../domain/version.ts";
 import { isOutcomeUnknown } from "../store/connection-failure.ts";
 import type { Database } from "../store/database.ts";
 import {
@@ -17,6 +19,9 @@ import {
   type VersionKey,
 } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
+
+/** A registration whose number is decided. */
+export type NumberedRegistration = Registration & { readonly version: Version };
 
 /** Why a row cannot be inserted. */
 export type Obstacle =
@@ -37,12 +42,13 @@ const MAX_ATTEMPTS = 5;
 /**
  * Inserts the row and finds out what became of it, also when the connection is lost around the commit.
  *
- * @throws RegistryError DATABASE_UNAVAILABLE when nothing could be sent, or when it could not be found out in 5 s.
+ * @throws RegistryError DATABASE_UNAVAILABLE when nothing could be sent, or when it could not be found out in 5 s; then
+ *   OUTCOME_UNKNOWN for a registration that is not safe to repeat.
  */
 export async function insertUntilKnown(
   database: Database,
   row: ModelVersionTable,
-  registration: Registration,
+  registration: NumberedRegistration,
 ): Promise<Insertion> {
   const deadline = performance.now() + PATIENCE_MS;
   let isUnknown = false;
@@ -51,10 +57,20 @@ export async function insertUntilKnown(
       return await insert(database, row, registration);
     } catch (error) {
       isUnknown ||= isOutcomeUnknown(error);
-      if (!isUnknown || performance.now() > deadline) throw error;
+      if (!isUnknown) throw error;
+      if (performance.now() > deadline) throw isSafeToRepeat(registration) ? error : toUnknown(registration, error);
     }
     await sleep(RETRY_MS);
   }
+}
+
+// Repeated, an increment without a request id would take a second number.
+function isSafeToRepeat({ number, requestId }: Registration): boolean {
+  return number.kind === "explicit" || requestId !== undefined;
+}
+
+function toUnknown({ model, version }: NumberedRegistration, cause: unknown): RegistryError {
+  return outcomeUnknown(model, version.text, cause);
 }
 
 async function insert(database: Database, row: ModelVersionTable, registration: Registration): Promise<Insertion> {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
@@ -6,19 +7,23 @@ import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { formatDigest, recordDigest } from "../domain/digest.ts";
 import {
   dependencyNotFound,
-  notYetSupported,
+  incrementContended,
   type RegistryError,
   requestIdReused,
   versionAlreadyExists,
 } from "../domain/errors.ts";
+import type { NumberRule } from "../domain/increment.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { checkRecordSize } from "../domain/record-limits.ts";
-import { parseRegistration, type Registration } from "../domain/registration.ts";
-import type { Violations } from "../domain/violations.ts";
+import { mayBecome, parseRegistration, type Registration } from "../domain/registration.ts";
+import { parseVersion } from "../domain/version.ts";
+import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import type { ExistingRow } from "../store/model-version-store.ts";
+import type { ExistingRow, RequestedRow } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
-import { findObstacle, insertUntilKnown, type Obstacle } from "./insertion.ts";
+import { findObstacle, insertUntilKnown, type NumberedRegistration, type Obstacle } from "./insertion.ts";
+import type { ModelQueue } from "./model-queue.ts";
+import { nextVersion } from "./next-version.ts";
 
 /** What a registration needs besides the request. */
 export interface RegistrationContext {
@@ -26,40 +31,79 @@ export interface RegistrationContext {
   readonly violations: Violations;
   /** The authenticated name of the caller; empty without authentication. */
   readonly registeredBy: string;
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal;
 }
 
+/** Where versions are registered. */
+export interface Registrar {
+  readonly database: Database;
+  /** The increments that wait for their turn. */
+  readonly increments: ModelQueue;
+}
+
+const INCREMENT_PATIENCE_MS = 5_000;
+
 /**
- * Stores a new version and answers its serialized record, which is durable then. A request id that was used before for
- * the same content gets the first answer again; validate_only answers the record as it would be and stores nothing.
+ * Stores a new version, under the number given or the next by a rule, and answers its serialized record, which is
+ * durable then. A request id that was used before for the same content gets the first answer again; validate_only
+ * answers the record as it would be and stores nothing.
  *
  * @throws RegistryError INVALID_REQUEST, UNKNOWN_FIELD, VERSION_ALREADY_EXISTS, REQUEST_ID_REUSED,
- *   DEPENDENCY_NOT_FOUND, DATABASE_UNAVAILABLE, NOT_YET_SUPPORTED.
+ *   DEPENDENCY_NOT_FOUND, NO_BASE_VERSION, VERSION_OUT_OF_RANGE, INCREMENT_CONTENDED, OUTCOME_UNKNOWN,
+ *   DATABASE_UNAVAILABLE.
  */
 export async function registerVersion(
-  database: Database,
+  registrar: Registrar,
   request: RegisterVersionRequest,
-  { violations, registeredBy }: RegistrationContext,
+  context: RegistrationContext,
 ): Promise<Uint8Array> {
-  if (request.number.case === "increment") throw notYetSupported("increment");
-  const registration = parseRegistration(request, violations);
-  if (request.validateOnly) return await validateVersion(database, registration);
-  const row = toRow(registration, registeredBy);
-  const outcome = await insertUntilKnown(database, row, registration);
-  return outcome.kind === "stored" ? row.record : answerOrRefuse(outcome, row);
+  const registration = parseRegistration(request, context.violations);
+  if (request.validateOnly) return await validateVersion(registrar.database, registration);
+  const { number } = registration;
+  if (number.kind === "increment") return await registerNext(registrar, registration, number.rule, context);
+  const row = toRow({ ...registration, version: number.version }, context.registeredBy);
+  const insertion = await insertUntilKnown(registrar.database, row, { ...registration, version: number.version });
+  return insertion.kind === "stored" ? row.record : answerOrRefuse(insertion, row, registration);
+}
+
+/** Assigns the next number and stores it; again, when another replica takes that number first. */
+async function registerNext(
+  { database, increments }: Registrar,
+  registration: Registration,
+  rule: NumberRule,
+  { registeredBy, signal }: RegistrationContext,
+): Promise<Uint8Array> {
+  const deadline = performance.now() + INCREMENT_PATIENCE_MS;
+  return await increments.run(registration.model, async () => {
+    for (let attempts = 0; performance.now() < deadline; attempts += 1) {
+      // A caller who is gone leaves before something is sent, never after.
+      signal.throwIfAborted();
+      const numbered = { ...registration, version: await nextVersion(database, registration.model, rule) };
+      const row = toRow(numbered, registeredBy);
+      const insertion = await insertUntilKnown(database, row, numbered);
+      if (insertion.kind === "stored") return row.record;
+      if (insertion.kind !== "taken") return answerOrRefuse(insertion, row, registration);
+      await sleep(Math.random() * Math.min(2 ** attempts, 50));
+    }
+    throw incrementContended(registration.model);
+  });
 }
 
 async function validateVersion(database: Database, registration: Registration): Promise<Uint8Array> {
-  const row = toRow(registration, "");
+  const { model, number } = registration;
+  const version = number.kind === "explicit" ? number.version : await nextVersion(database, model, number.rule);
+  const row = toRow({ ...registration, version }, "");
   const obstacle = await findObstacle(database, row, registration);
-  if (obstacle !== undefined) answerOrRefuse(obstacle, row);
-  return encodeRecord(registration, row.digest);
+  if (obstacle !== undefined) answerOrRefuse(obstacle, row, registration);
+  return encodeRecord({ ...registration, version }, row.digest);
 }
 
 /** The first answer, where the request is the repetition that a request id is for; otherwise the refusal. */
-function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable): Uint8Array {
+function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration: Registration): Uint8Array {
   switch (obstacle.kind) {
     case "repeated":
-      if (Buffer.compare(obstacle.first.digest, row.digest) === 0) return obstacle.first.record;
+      if (isRepetition(registration, obstacle.first)) return obstacle.first.record;
       throw requestIdReused(row.model, row.request_id ?? "", obstacle.first.version);
     case "taken":
       throw toConflict(row, obstacle.existing);
@@ -68,7 +112,15 @@ function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable): Uint8Array 
   }
 }
 
-function toRow(registration: Registration, registeredBy: string): ModelVersionTable {
+// The digest covers everything but the rule of an increment, which shows in the number that it led to.
+function isRepetition(registration: Registration, first: RequestedRow): boolean {
+  const version = parseVersion(first.version, "", new Violations());
+  if (version === undefined || !mayBecome(registration, version)) return false;
+  const digest = recordDigest({ ...registration, version: first.version });
+  return Buffer.compare(digest, first.digest) === 0;
+}
+
+function toRow(registration: NumberedRegistration, registeredBy: string): ModelVersionTable {
   const { model, version, metadata, requestId } = registration;
   const digest = recordDigest({ model, version: version.text, metadata });
   const registeredAt = new Date();
@@ -87,7 +139,7 @@ function toRow(registration: Registration, registeredBy: string): ModelVersionTa
 
 // The record is encoded here and never again: these bytes are what every reader gets.
 function encodeRecord(
-  { model, version, metadata }: Registration,
+  { model, version, metadata }: NumberedRegistration,
   digest: Uint8Array,
   registered?: { at: Date; by: string },
 ): Uint8Array {

@@ -6,6 +6,7 @@ import type {
 import type { Database } from "../store/database.ts";
 import { getVersion } from "./get-version.ts";
 import { type ListingPosition, listVersions } from "./list-versions.ts";
+import { ModelQueue } from "./model-queue.ts";
 import { type RegistrationContext, registerVersion } from "./register-version.ts";
 
 /** The operations of the registry, one function each, on one database. */
@@ -13,9 +14,10 @@ export type Registry = ReturnType<typeof createRegistry>;
 
 /** Binds the operations to a database. */
 export function createRegistry(database: Database) {
+  const registrar = { database, increments: new ModelQueue() };
   return {
     registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
-      registerVersion(database, request, context),
+      registerVersion(registrar, request, context),
     getVersion: (request: GetVersionRequest) => getVersion(database, request),
     listVersions: (request: ListVersionsRequest, start: ListingPosition | undefined) =>
       listVersions(database, request, start),

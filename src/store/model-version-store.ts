@@ -4,6 +4,7 @@
 import { sql } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
 import type { RequestId } from "../domain/request-id.ts";
+import type { KeyInterval } from "../domain/version-range.ts";
 import type { Database } from "./database.ts";
 import type { ModelVersionTable } from "./schema.ts";
 import { type Param, statement } from "./statement.ts";
@@ -170,6 +171,31 @@ const modelStatement = statement<{ model: ModelName }, { found: number }>((db, p
 export async function modelExists(database: Database, model: ModelName): Promise<boolean> {
   const { rows } = await modelStatement(database, { model });
   return rows.length > 0;
+}
+
+interface IntervalParams extends KeyInterval {
+  readonly model: ModelName;
+}
+
+const highestStatement = statement<IntervalParams, { precedence: Uint8Array }>((db, param) =>
+  db
+    .selectFrom("model_version")
+    .select("precedence")
+    .where("model", "=", param("model"))
+    .where("precedence", ">=", param("from"))
+    .where("precedence", "<", param("to"))
+    .orderBy("precedence", "desc")
+    .limit(sql.lit(1)),
+);
+
+/** The highest precedence key of the model in the interval. */
+export async function findHighest(
+  database: Database,
+  model: ModelName,
+  { from, to }: KeyInterval,
+): Promise<Uint8Array | undefined> {
+  const { rows } = await highestStatement(database, { model, from, to });
+  return rows[0]?.precedence;
 }
 
 interface PageParams {

@@ -1,7 +1,7 @@
 import { create, type JsonObject, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Level, RegisterVersionRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { RegisterVersionRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import type { ModelMetadataSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { errorOf } from "../support/rpc-error.ts";
 import { sendBytes } from "../support/send-bytes.ts";
@@ -178,17 +178,6 @@ describe("RegisterVersion answers a client error", () => {
       code: "INVALID_ARGUMENT",
       reason: "UNDECODABLE_REQUEST",
     });
-  });
-
-  it("to an increment, which is not supported yet", async () => {
-    const model = uniqueModel();
-    const call = service.client.register({ model, number: { case: "increment", value: { level: Level.MINOR } } });
-    expect(await errorOf(call)).toMatchObject({
-      code: "UNIMPLEMENTED",
-      reason: "NOT_YET_SUPPORTED",
-      metadata: { feature: "increment" },
-    });
-    await expectNothingStored(model);
   });
 });
 

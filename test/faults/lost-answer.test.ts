@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Level } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { readConfig } from "../../src/config.ts";
 import { startService } from "../../src/server.ts";
 import { PostgresProxy } from "../support/postgres-proxy.ts";
@@ -43,6 +44,35 @@ describe.each(["before the request", "after the answer"] as const)("a connection
     expect(proxy.cuts).toBe(1);
     expect(registered).toEqual(await client.getExact(model, "1.0.0"));
     expect(await client.listAll({ model })).toEqual(["1.0.0", "0.1.0"]);
+  });
+
+  it.each([
+    ["without a request id", {}],
+    ["with a request id", { requestId }],
+  ])("leaves an increment with one number (%s)", async (_, extra) => {
+    const model = uniqueModel();
+    await client.registerBare(model, "0.1.0");
+    proxy.cutNext(cut);
+    const number = { case: "increment", value: { level: Level.MINOR } } as const;
+    const registered = await client.register({ model, number, ...extra });
+    expect(proxy.cuts).toBe(1);
+    expect(registered?.version).toBe("0.2.0");
+    expect(await client.listAll({ model })).toEqual(["0.2.0", "0.1.0"]);
+  });
+
+  it("is honestly UNKNOWN for an increment without request_id while the database stays away", async () => {
+    const model = uniqueModel();
+    await client.registerBare(model, "0.1.0");
+    proxy.cutNext(cut, { thenRefuse: true });
+    const number = { case: "increment", value: { level: Level.MINOR } } as const;
+    expect(await errorOf(client.register({ model, number }))).toMatchObject({
+      code: "UNKNOWN",
+      reason: "OUTCOME_UNKNOWN",
+      metadata: { model, version: "0.2.0" },
+    });
+    proxy.heal();
+    const stored = cut === "after the answer" ? ["0.2.0", "0.1.0"] : ["0.1.0"];
+    expect(await client.listAll({ model })).toEqual(stored);
   });
 
   it("still tells a version that somebody else has registered", async () => {

@@ -1,9 +1,19 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { defaultDataDirectory } from "../../src/store/embedded-postgres/data-directory.ts";
 import { EmbeddedPostgresError } from "../../src/store/embedded-postgres/embedded-postgres.ts";
 import { isRunning, query, recordingLog, start, temporaryFolder } from "./embedded-postgres/harness.ts";
+
+/** A data directory with a cluster, for tests that do not need a new one. */
+let shared: Awaited<ReturnType<typeof temporaryFolder>>;
+
+beforeAll(async () => {
+  shared = await temporaryFolder();
+  await using _postgres = await start(shared.path);
+});
+
+afterAll(() => shared[Symbol.asyncDispose]());
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -29,8 +39,7 @@ describe("an embedded Postgres", () => {
   });
 
   it("leaves no process, no socket and no claim behind when it stops, and may be stopped twice", async () => {
-    await using folder = await temporaryFolder();
-    const postgres = await start(folder.path);
+    const postgres = await start(shared.path);
     const pid = postgres.postmasterPid() ?? 0;
     expect(isRunning(pid)).toBe(true);
     await Promise.all([postgres.stop(), postgres.stop()]);
@@ -39,19 +48,15 @@ describe("an embedded Postgres", () => {
     expect(isRunning(pid)).toBe(false);
     expect(postgres.postmasterPid()).toBeUndefined();
     await expect(stat(postgres.connection.host)).rejects.toMatchObject({ code: "ENOENT" });
-    expect((await readdir(folder.path)).sort()).toEqual(["postgres", "postgres.log", "stele.lock"]);
+    expect((await readdir(shared.path)).sort()).toEqual(["postgres", "postgres.log", "stele.lock"]);
   });
 
   it("keeps its log bounded", async () => {
-    await using folder = await temporaryFolder();
-    await using first = await start(folder.path);
-    await first.stop();
     const long = "a line of a log\n".repeat(600_000);
-    await writeFile(join(folder.path, "postgres.log"), long);
-    await using second = await start(folder.path);
-    expect(await readFile(join(folder.path, "postgres.log.old"), "utf8")).toBe(long);
-    expect((await stat(join(folder.path, "postgres.log"))).size).toBeLessThan(10_000);
-    await second.stop();
+    await writeFile(join(shared.path, "postgres.log"), long);
+    await using _postgres = await start(shared.path);
+    expect(await readFile(join(shared.path, "postgres.log.old"), "utf8")).toBe(long);
+    expect((await stat(join(shared.path, "postgres.log"))).size).toBeLessThan(10_000);
   });
 });
 
@@ -115,43 +120,39 @@ describe("a data directory that cannot be used", () => {
   });
 
   it("is refused untouched when another major version of Postgres made it, or its version is lost", async () => {
-    await using folder = await temporaryFolder();
-    await using postgres = await start(folder.path);
-    await postgres.stop();
-    const versionFile = join(folder.path, "postgres", "PG_VERSION");
+    const versionFile = join(shared.path, "postgres", "PG_VERSION");
     const version = (await readFile(versionFile, "utf8")).trim();
     await writeFile(versionFile, "9\n");
-    await expect(start(folder.path)).rejects.toEqual(
+    await expect(start(shared.path)).rejects.toEqual(
       new EmbeddedPostgresError(
-        `the data directory ${folder.path} was made by Postgres 9, and this release brings Postgres ${version}; ` +
+        `the data directory ${shared.path} was made by Postgres 9, and this release brings Postgres ${version}; ` +
           "dump it with pg_dump under the release that made it and restore it into a new STELE_DATA_DIR, " +
           "or set DATABASE_URL to use a Postgres server of your own",
       ),
     );
     await rm(versionFile);
-    await expect(start(folder.path)).rejects.toEqual(
+    await expect(start(shared.path)).rejects.toEqual(
       new EmbeddedPostgresError(
-        `the database in ${folder.path} is damaged (ENOENT: no such file or directory, open '${versionFile}'); ` +
+        `the database in ${shared.path} is damaged (ENOENT: no such file or directory, open '${versionFile}'); ` +
           "restore the directory from a backup, set STELE_DATA_DIR to another one, " +
           "or set DATABASE_URL to use a Postgres server of your own",
       ),
     );
     await writeFile(versionFile, `${version}\n`);
-    await using again = await start(folder.path);
+    await using again = await start(shared.path);
     expect(await query(again.connection, "select 1")).toBe(1);
   });
 
   it("is named with Postgres's own words when the server does not start, and is free again", async () => {
-    await using folder = await temporaryFolder();
-    const failure = await start(folder.path, { settings: { shared_buffers: "nonsense" } }).catch((error) => error);
+    const failure = await start(shared.path, { settings: { shared_buffers: "nonsense" } }).catch((error) => error);
     expect(failure).toBeInstanceOf(EmbeddedPostgresError);
     expect(failure.message.split("\n")).toEqual([
-      `the embedded Postgres did not start on ${folder.path}; mend what it says, ` +
+      `the embedded Postgres did not start on ${shared.path}; mend what it says, ` +
         "or set DATABASE_URL to use a Postgres server of your own:",
       expect.stringContaining('FATAL:  invalid value for parameter "shared_buffers": "nonsense"'),
       "(exit code 1)",
     ]);
-    await using postgres = await start(folder.path, { log: recordingLog() });
+    await using postgres = await start(shared.path, { log: recordingLog() });
     expect(await query(postgres.connection, "select 1")).toBe(1);
   });
 });

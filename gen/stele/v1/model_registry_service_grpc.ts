@@ -34,7 +34,8 @@ export const ModelRegistryServiceDefinition = {
    *
    * Retries: the call is safe to repeat. With a request_id the same request again gets the first answer.
    * Without one a version is never overwritten all the same: repeating a registration that succeeded
-   * answers ALREADY_EXISTS with `identical` "true" in the metadata.
+   * answers ALREADY_EXISTS with `identical` "true" in the metadata. Repeating an increment without a
+   * request_id takes a second number.
    *
    * Errors:
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
@@ -44,6 +45,11 @@ export const ModelRegistryServiceDefinition = {
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
    * - INVALID_ARGUMENT, REQUEST_ID_REUSED: the request_id was used for other content.
+   * - FAILED_PRECONDITION, NO_BASE_VERSION: the range of an increment holds no release.
+   * - OUT_OF_RANGE, VERSION_OUT_OF_RANGE: the next number cannot be a version.
+   * - ABORTED, INCREMENT_CONTENDED: other registrations took each assigned number first, for 5 s.
+   * - UNKNOWN, OUTCOME_UNKNOWN: the database went away around the commit of an increment without
+   *   request_id; look before you try again.
    * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
    *   registered; google.rpc.PreconditionFailure lists them.
    *
@@ -134,7 +140,8 @@ export type ModelRegistryServiceHandlers = {
    *
    * Retries: the call is safe to repeat. With a request_id the same request again gets the first answer.
    * Without one a version is never overwritten all the same: repeating a registration that succeeded
-   * answers ALREADY_EXISTS with `identical` "true" in the metadata.
+   * answers ALREADY_EXISTS with `identical` "true" in the metadata. Repeating an increment without a
+   * request_id takes a second number.
    *
    * Errors:
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
@@ -144,6 +151,11 @@ export type ModelRegistryServiceHandlers = {
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
    * - INVALID_ARGUMENT, REQUEST_ID_REUSED: the request_id was used for other content.
+   * - FAILED_PRECONDITION, NO_BASE_VERSION: the range of an increment holds no release.
+   * - OUT_OF_RANGE, VERSION_OUT_OF_RANGE: the next number cannot be a version.
+   * - ABORTED, INCREMENT_CONTENDED: other registrations took each assigned number first, for 5 s.
+   * - UNKNOWN, OUTCOME_UNKNOWN: the database went away around the commit of an increment without
+   *   request_id; look before you try again.
    * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
    *   registered; google.rpc.PreconditionFailure lists them.
    *
@@ -202,7 +214,8 @@ export interface ModelRegistryServiceClient extends Client {
    *
    * Retries: the call is safe to repeat. With a request_id the same request again gets the first answer.
    * Without one a version is never overwritten all the same: repeating a registration that succeeded
-   * answers ALREADY_EXISTS with `identical` "true" in the metadata.
+   * answers ALREADY_EXISTS with `identical` "true" in the metadata. Repeating an increment without a
+   * request_id takes a second number.
    *
    * Errors:
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
@@ -212,6 +225,11 @@ export interface ModelRegistryServiceClient extends Client {
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
    * - INVALID_ARGUMENT, REQUEST_ID_REUSED: the request_id was used for other content.
+   * - FAILED_PRECONDITION, NO_BASE_VERSION: the range of an increment holds no release.
+   * - OUT_OF_RANGE, VERSION_OUT_OF_RANGE: the next number cannot be a version.
+   * - ABORTED, INCREMENT_CONTENDED: other registrations took each assigned number first, for 5 s.
+   * - UNKNOWN, OUTCOME_UNKNOWN: the database went away around the commit of an increment without
+   *   request_id; look before you try again.
    * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
    *   registered; google.rpc.PreconditionFailure lists them.
    *

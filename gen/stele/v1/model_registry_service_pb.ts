@@ -58,7 +58,7 @@ export type RegisterVersionRequest = Message<"stele.v1.RegisterVersionRequest"> 
     case: "version";
   } | {
     /**
-     * The server assigns the next number. Not yet supported.
+     * The server assigns the next number; any number of callers and replicas may ask at once.
      *
      * @generated from field: stele.v1.Increment increment = 3;
      */
@@ -120,7 +120,9 @@ export const RegisterVersionResponseSchema: GenMessage<RegisterVersionResponse> 
   messageDesc(file_stele_v1_model_registry_service, 1);
 
 /**
- * Increment tells how the server derives the next number from those that exist.
+ * Increment tells how the server derives the next number from those that exist: it raises the base, the
+ * highest release. Where the model has no release yet, the first number is 1.0.0, 0.1.0 or 0.0.1, by the
+ * level. docs/increments.md has examples of every case.
  *
  * @generated from message stele.v1.Increment
  */
@@ -133,16 +135,16 @@ export type Increment = Message<"stele.v1.Increment"> & {
   level: Level;
 
   /**
-   * A range, in npm's grammar, that holds the base: the highest release in it is raised. Without it the
-   * base is the highest release of all.
+   * A range in npm's grammar, at most 512 bytes, that holds the base: the highest release in it is raised,
+   * and the answer must be in it too. Without it the base is the highest release of all.
    *
    * @generated from field: string within = 2;
    */
   within: string;
 
   /**
-   * A prerelease label such as `rc`: the answer is then `TARGET-rc.N`, N one more than the highest that
-   * exists, from 1.
+   * A prerelease label such as `rc`, identifiers of `[0-9A-Za-z-]` joined by dots, at most 64 bytes: the
+   * answer is then `TARGET-rc.N`, N one more than the highest that exists, from 1.
    *
    * @generated from field: string prerelease = 3;
    */
@@ -649,7 +651,8 @@ export const ModelRegistryService: GenService<{
    *
    * Retries: the call is safe to repeat. With a request_id the same request again gets the first answer.
    * Without one a version is never overwritten all the same: repeating a registration that succeeded
-   * answers ALREADY_EXISTS with `identical` "true" in the metadata.
+   * answers ALREADY_EXISTS with `identical` "true" in the metadata. Repeating an increment without a
+   * request_id takes a second number.
    *
    * Errors:
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
@@ -659,6 +662,11 @@ export const ModelRegistryService: GenService<{
    *   differs. The metadata has existing_version, existing_digest, registered_at, and identical
    *   ("true" when the digests are equal); google.rpc.ResourceInfo names the version.
    * - INVALID_ARGUMENT, REQUEST_ID_REUSED: the request_id was used for other content.
+   * - FAILED_PRECONDITION, NO_BASE_VERSION: the range of an increment holds no release.
+   * - OUT_OF_RANGE, VERSION_OUT_OF_RANGE: the next number cannot be a version.
+   * - ABORTED, INCREMENT_CONTENDED: other registrations took each assigned number first, for 5 s.
+   * - UNKNOWN, OUTCOME_UNKNOWN: the database went away around the commit of an increment without
+   *   request_id; look before you try again.
    * - FAILED_PRECONDITION, DEPENDENCY_NOT_FOUND: metadata.dependencies names versions that are not
    *   registered; google.rpc.PreconditionFailure lists them.
    *

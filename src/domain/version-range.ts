@@ -1,0 +1,94 @@
+// A range in npm's grammar, as intervals of precedence keys. npm's semver parses it; it also takes an empty
+// alternative for everything and a leading v, which are refused here: nothing means "latest" by accident.
+
+import { Range } from "semver";
+import { quote } from "./errors.ts";
+import { encodePrecedence } from "./precedence.ts";
+import { parseVersion } from "./version.ts";
+import { Violations } from "./violations.ts";
+
+/** A half-open stretch of precedence keys. */
+export interface KeyInterval {
+  /** The first key inside. */
+  readonly from: Uint8Array;
+  /** The first key beyond. */
+  readonly to: Uint8Array;
+}
+
+/** The stretch of all keys: each begins with a byte below FF (precedence.ts). */
+export const everyKey: KeyInterval = { from: Buffer.alloc(0), to: Buffer.of(0xff) };
+
+/** A range that keeps the grammar. */
+export interface VersionRange {
+  readonly text: string;
+  /** Whether a release or prerelease is spanned, npm's rule about prereleases left aside. */
+  readonly spans: (version: string) => boolean;
+  /** Outside of these no version satisfies the range; inside, all do but prereleases that npm's rule excludes. */
+  readonly intervals: readonly KeyInterval[];
+}
+
+/** The longest range, in bytes. */
+export const MAX_RANGE_BYTES = 512;
+
+/** The range in `text`, or undefined after adding what is wrong with `field`. */
+export function parseVersionRange(text: string, field: string, violations: Violations): VersionRange | undefined {
+  const mistake = findMistake(text);
+  const range = mistake === undefined ? parse(text) : undefined;
+  const intervals = range?.set.map(toInterval).filter((interval) => interval !== undefined);
+  if (range !== undefined && intervals !== undefined) {
+    const spanning = new Range(text, { includePrerelease: true });
+    return { text, spans: (version) => spanning.test(version), intervals };
+  }
+  violations.addInvalid(field, mistake ?? `${quote(text)} is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0`);
+  return undefined;
+}
+
+function findMistake(text: string): string | undefined {
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes > MAX_RANGE_BYTES) return `has ${sizeBytes} bytes; a range has at most ${MAX_RANGE_BYTES}`;
+  if (text.split("||").some((alternative) => alternative.trim() === "")) {
+    return `${quote(text)} has an empty alternative; write * for every version`;
+  }
+  if (/(^|[\s|<>=~^])v/i.test(text)) return `${quote(text)} has a v before a number; leave it out`;
+  return undefined;
+}
+
+function parse(text: string): Range | undefined {
+  try {
+    return new Range(text);
+  } catch {
+    return undefined;
+  }
+}
+
+type Comparators = Range["set"][number];
+
+// Undefined where the bounds leave nothing.
+function toInterval(comparators: Comparators): KeyInterval | undefined {
+  let { from, to } = everyKey;
+  for (const { operator, semver } of comparators) {
+    const key = keyOf(semver.version);
+    if (key === undefined) continue; // ANY, the comparator of *
+    if (operator !== "<" && operator !== "<=") from = later(from, operator === ">" ? after(key) : key);
+    if (operator !== ">" && operator !== ">=") to = earlier(to, operator === "<" ? key : after(key));
+  }
+  return Buffer.compare(from, to) < 0 ? { from, to } : undefined;
+}
+
+function keyOf(text: string | undefined): Uint8Array | undefined {
+  const version = text === undefined ? undefined : parseVersion(text, "", new Violations());
+  return version && encodePrecedence(version);
+}
+
+/** The first key after this one: no key goes on with 00 where another could end. */
+function after(key: Uint8Array): Uint8Array {
+  return Buffer.concat([key, Buffer.of(0)]);
+}
+
+function later(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return Buffer.compare(a, b) >= 0 ? a : b;
+}
+
+function earlier(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return Buffer.compare(a, b) <= 0 ? a : b;
+}
