@@ -8,6 +8,7 @@ describe("readConfig", () => {
       databaseUrl: undefined,
       dataDirectory: undefined,
       preparedStatements: true,
+      roles: { owner: "stele_owner", service: "stele_service" },
       logLevel: "info",
       shutdownGraceMs: 10_000,
     });
@@ -41,6 +42,8 @@ describe("readConfig", () => {
     ["DATABASE_URL", "postgres://[", "postgres://"],
     ["STELE_INSECURE", "yes", '"true" or "false"'],
     ["STELE_PREPARED_STATEMENTS", "1", '"true" or "false"'],
+    ["STELE_OWNER_ROLE", "pg_owner", "not begin with pg_"],
+    ["STELE_SERVICE_ROLE", "x".repeat(64), "at most 63 bytes"],
     ["STELE_LOG_LEVEL", "loud", "fatal, error, warn"],
     ["STELE_SHUTDOWN_GRACE_SECONDS", "soon", "a number of seconds"],
     ["STELE_SHUTDOWN_GRACE_SECONDS", "-1", "not be negative"],

@@ -15,6 +15,8 @@ export interface Config {
   /** undefined: the platform's usual place for application data. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
+  /** The database roles that `migrate` sets up. */
+  readonly roles: { readonly owner: string; readonly service: string };
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   readonly shutdownGraceMs: number;
 }
@@ -24,6 +26,14 @@ const flag = (fallback: "true" | "false") =>
     .enum(["true", "false"], { error: 'must be "true" or "false"' })
     .default(fallback)
     .transform((value) => value === "true");
+
+// Postgres would cut a longer name, and refuse one of its own.
+const role = (fallback: string) =>
+  z
+    .string()
+    .refine((name) => Buffer.byteLength(name) <= 63, "must be at most 63 bytes long")
+    .refine((name) => !name.startsWith("pg_"), "must not begin with pg_")
+    .default(fallback);
 
 const environmentSchema = z.object({
   STELE_LISTEN: z.string().default("127.0.0.1:50051").transform(parseAddress),
@@ -40,6 +50,8 @@ const environmentSchema = z.object({
     .optional(),
   STELE_INSECURE: flag("false"),
   STELE_PREPARED_STATEMENTS: flag("true"),
+  STELE_OWNER_ROLE: role("stele_owner"),
+  STELE_SERVICE_ROLE: role("stele_service"),
   STELE_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be fatal, error, warn, info, debug, trace or silent",
@@ -70,6 +82,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     databaseUrl: settings.DATABASE_URL,
     dataDirectory: settings.STELE_DATA_DIR,
     preparedStatements: settings.STELE_PREPARED_STATEMENTS,
+    roles: { owner: settings.STELE_OWNER_ROLE, service: settings.STELE_SERVICE_ROLE },
     logLevel: settings.STELE_LOG_LEVEL,
     shutdownGraceMs: settings.STELE_SHUTDOWN_GRACE_SECONDS * 1000,
   };

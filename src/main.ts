@@ -56,11 +56,11 @@ async function serve(): Promise<void> {
 }
 
 async function migrate(): Promise<void> {
-  const { databaseUrl, logLevel } = readConfig(process.env);
+  const { databaseUrl, roles, logLevel } = readConfig(process.env);
   if (databaseUrl === undefined) {
     throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
   }
-  const applied = await migrateStore(databaseUrl, makeLog(logLevel));
+  const applied = await migrateStore(databaseUrl, { roles, log: makeLog(logLevel) });
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 

@@ -4,6 +4,7 @@
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { modelVersionTable } from "./migrations/0001-model-version.ts";
+import { becomeOwner, grantToService, type Roles } from "./roles.ts";
 
 /** One step of the schema; its place in the list is its version, from 1. */
 interface Migration {
@@ -20,10 +21,14 @@ export type SchemaState = "current" | "behind" | "ahead";
 // Any fixed number will do, as long as nobody else in the same database takes it: "stele" in ASCII.
 const MIGRATION_LOCK = 0x7374656c65;
 
-/** Applies the missing migrations, all or none, and answers their names. Any number of callers may race. */
-export async function migrate(database: Database): Promise<string[]> {
+/**
+ * Makes the roles and applies the missing migrations as the owner, all or none, and answers their names. Any number of
+ * callers may race.
+ */
+export async function migrate(database: Database, roles: Roles): Promise<string[]> {
   return await database.transaction().execute(async (transaction) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(transaction);
+    await becomeOwner(transaction, roles);
     await sql`create table if not exists schema_migration (
       version integer not null,
       name text not null,
@@ -36,6 +41,7 @@ export async function migrate(database: Database): Promise<string[]> {
       const version = migrations.indexOf(migration) + 1;
       await transaction.insertInto("schema_migration").values({ version, name: migration.name }).execute();
     }
+    await grantToService(transaction, roles);
     return missing.map(({ name }) => name);
   });
 }

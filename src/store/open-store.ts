@@ -7,6 +7,7 @@ import {
   startEmbeddedPostgres,
 } from "./embedded-postgres/embedded-postgres.ts";
 import { migrate, type SchemaState, schemaState } from "./migrate.ts";
+import { findExcessRights, type Roles } from "./roles.ts";
 
 /** A database that cannot be used as it is, in words for the person who runs the service. */
 export class StoreError extends Error {
@@ -20,6 +21,7 @@ export interface StoreOptions {
   /** Where the embedded Postgres keeps its data; undefined: the platform's usual place. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
+  readonly roles: Roles;
   /** What a second service on the same data directory is told. */
   readonly serviceAddress: string;
   readonly log: EmbeddedPostgresOptions["log"];
@@ -48,27 +50,32 @@ export async function openStore(options: StoreOptions): Promise<Store> {
  *
  * @throws StoreError, which says what to do.
  */
-export async function migrateStore(databaseUrl: string, log: StoreOptions["log"]): Promise<string[]> {
+export async function migrateStore(
+  databaseUrl: string,
+  { roles, log }: Pick<StoreOptions, "roles" | "log">,
+): Promise<string[]> {
   await using database = openDatabase({ connection: databaseUrl, onConnectionError: logTo(log) });
-  return await explaining(databaseUrl, migrate(database));
+  return await explaining(databaseUrl, migrate(database, roles));
 }
 
 async function openEmbedded(options: StoreOptions): Promise<Store> {
-  const { dataDirectory = defaultDataDirectory(), serviceAddress, preparedStatements, log } = options;
+  const { dataDirectory = defaultDataDirectory(), serviceAddress, preparedStatements, roles, log } = options;
   const postgres = await startEmbeddedPostgres({ dataDirectory, serviceAddress, log });
-  const database = openDatabase({
-    connection: postgres.connection,
-    preparedStatements,
-    onConnectionError: logTo(log),
-  });
-  const close = closer(database, postgres);
+  const onConnectionError = logTo(log);
   try {
-    await migrate(database);
+    await using administration = openDatabase({ connection: postgres.connection, onConnectionError });
+    await migrate(administration, roles);
   } catch (error) {
-    await close();
+    await postgres.stop();
     throw error;
   }
-  return { database, description: `embedded Postgres in ${dataDirectory}`, [Symbol.asyncDispose]: close };
+  const connection = { ...postgres.connection, user: roles.service };
+  const database = openDatabase({ connection, preparedStatements, onConnectionError });
+  return {
+    database,
+    description: `embedded Postgres in ${dataDirectory}`,
+    [Symbol.asyncDispose]: closer(database, postgres),
+  };
 }
 
 async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl: string): Promise<Store> {
@@ -76,6 +83,7 @@ async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl
   const close = closer(database);
   try {
     refuseOtherSchema(await explaining(databaseUrl, schemaState(database)));
+    await warnOfExcessRights(database, log);
   } catch (error) {
     await close();
     throw error;
@@ -101,6 +109,12 @@ async function explaining<T>(databaseUrl: string, work: Promise<T>): Promise<T> 
 function placeOf(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl);
   return `Postgres at ${decodeURIComponent(host)}${pathname}`;
+}
+
+async function warnOfExcessRights(database: Database, log: StoreOptions["log"]): Promise<void> {
+  const rights = await findExcessRights(database);
+  if (rights.length === 0) return;
+  log.warn({ rights }, "the database user has rights that the service does not need; connect as the service role");
 }
 
 function refuseOtherSchema(state: SchemaState): void {

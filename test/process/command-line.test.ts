@@ -85,12 +85,13 @@ describe("stele with DATABASE_URL", () => {
   it("says what to do about a schema that is behind, and `migrate` does it", async () => {
     await using test = await createTestDatabase("template0");
     const env = { DATABASE_URL: test.url, STELE_LISTEN: "127.0.0.1:0" };
+    const admin = { DATABASE_URL: test.adminUrl };
     expect(await run(["serve"], env)).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/^stele: the schema of the database is older .*npm run migrate/),
     });
-    expect(await run(["migrate"], env)).toEqual({ exitCode: 0, stdout: "applied: model_version\n", stderr: "" });
-    expect(await run(["migrate"], env)).toEqual({ exitCode: 0, stdout: "the schema is current\n", stderr: "" });
+    expect(await run(["migrate"], admin)).toEqual({ exitCode: 0, stdout: "applied: model_version\n", stderr: "" });
+    expect(await run(["migrate"], admin)).toEqual({ exitCode: 0, stdout: "the schema is current\n", stderr: "" });
     await using service = await startServiceProcess(env);
     expect(service.stdout).toContain(`Stele ${version} listens on ${service.address}, Postgres at `);
     expect(await service.stop()).toBe(0);

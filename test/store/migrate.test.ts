@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { describe, expect, it } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { migrate, migrations, schemaState } from "../../src/store/migrate.ts";
+import { testRoles } from "../support/postgres-setup.ts";
 import { createTestDatabase } from "../support/test-database.ts";
 
 const names = migrations.map(({ name }) => name);
@@ -10,9 +11,9 @@ describe("migrate", () => {
   it("brings an empty database to the schema, once", async () => {
     await using test = await createTestDatabase("template0");
     expect(await schemaState(test.database)).toBe("behind");
-    expect(await migrate(test.database)).toEqual(names);
+    expect(await migrate(test.database, testRoles)).toEqual(names);
     expect(await schemaState(test.database)).toBe("current");
-    expect(await migrate(test.database)).toEqual([]);
+    expect(await migrate(test.database, testRoles)).toEqual([]);
   });
 
   it("lets ten callers race and applies each step once", async () => {
@@ -20,7 +21,7 @@ describe("migrate", () => {
     const pools = Array.from({ length: 10 }, () =>
       openDatabase({ connection: test.connection, maxConnections: 1, onConnectionError: () => undefined }),
     );
-    const applied = await Promise.all(pools.map((pool) => migrate(pool)));
+    const applied = await Promise.all(pools.map((pool) => migrate(pool, testRoles)));
     await Promise.all(pools.map((pool) => pool.destroy()));
     expect(applied.flat()).toEqual(names);
     expect(await schemaState(test.database)).toBe("current");
@@ -31,7 +32,7 @@ describe("migrate", () => {
     await sql`create function model_version_refuse_change() returns int language sql as 'select 1'`.execute(
       test.database,
     );
-    await expect(migrate(test.database)).rejects.toThrow(/model_version_refuse_change/);
+    await expect(migrate(test.database, testRoles)).rejects.toThrow(/model_version_refuse_change/);
     const tables = await test.database.introspection.getTables();
     expect(tables).toEqual([]);
   });

@@ -27,6 +27,9 @@ declare module "vitest" {
 /** The database that is cloned: it has the schema and nothing else. */
 export const templateDatabase = "stele_template";
 
+/** The roles of the run's server. */
+export const testRoles = { owner: "stele_owner", service: "stele_service" };
+
 /** Starts the server before the first test; what it returns stops it after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "stele-test-"));
@@ -47,5 +50,5 @@ async function makeTemplate(connection: PostgresConnection): Promise<void> {
     connection: { ...connection, database: templateDatabase },
     onConnectionError: () => undefined,
   });
-  await migrate(template);
+  await migrate(template, testRoles);
 }

@@ -2,13 +2,16 @@ import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import { inject } from "vitest";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { type PostgresConnection, templateDatabase } from "./postgres-setup.ts";
+import { type PostgresConnection, templateDatabase, testRoles } from "./postgres-setup.ts";
 
 /** A database of its own, with the schema and no rows. */
 export interface TestDatabase extends AsyncDisposable {
   readonly connection: PostgresConnection;
-  /** The same as a DATABASE_URL. */
+  /** A DATABASE_URL for the service, as the service role. */
   readonly url: string;
+  /** A DATABASE_URL for `migrate`, as the superuser. */
+  readonly adminUrl: string;
+  /** The database itself, as the superuser. */
   readonly database: Database;
 }
 
@@ -22,7 +25,8 @@ export async function createTestDatabase(template = templateDatabase): Promise<T
   const database = openDatabase({ connection, onConnectionError: () => undefined });
   return {
     connection,
-    url: `postgres://${connection.user}@${encodeURIComponent(connection.host)}:${connection.port}/${name}`,
+    url: urlOf(connection, testRoles.service),
+    adminUrl: urlOf(connection, connection.user),
     database,
     [Symbol.asyncDispose]: async () => {
       await database.destroy();
@@ -31,6 +35,10 @@ export async function createTestDatabase(template = templateDatabase): Promise<T
       });
     },
   };
+}
+
+function urlOf({ host, port, database }: PostgresConnection, user: string): string {
+  return `postgres://${user}@${encodeURIComponent(host)}:${port}/${database}`;
 }
 
 async function onServer(work: (server: Database) => Promise<void>): Promise<void> {
