@@ -39,7 +39,6 @@ describe("readConfig", () => {
     ["STELE_LISTEN", "127.0.0.1:65536", "host:port"],
     ["STELE_LISTEN", "::1:50051", "host:port"],
     ["DATABASE_URL", "mysql://localhost", "postgres://"],
-    ["DATABASE_URL", "postgres://[", "postgres://"],
     ["STELE_INSECURE", "yes", '"true" or "false"'],
     ["STELE_PREPARED_STATEMENTS", "1", '"true" or "false"'],
     ["STELE_OWNER_ROLE", "pg_owner", "not begin with pg_"],

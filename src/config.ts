@@ -39,10 +39,7 @@ const environmentSchema = z.object({
   STELE_LISTEN: z.string().default("127.0.0.1:50051").transform(parseAddress),
   DATABASE_URL: z
     .string()
-    .refine(
-      (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
-      "must be a URL such as postgres://user@host:5432/database",
-    )
+    .regex(/^postgres(ql)?:\/\//, "must be a URL such as postgres://user@host:5432/database")
     .optional(),
   STELE_DATA_DIR: z
     .string()
@@ -70,7 +67,7 @@ const environmentSchema = z.object({
  * @throws ConfigError that names every wrong variable and what it must be.
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ""));
   const parsed = environmentSchema.safeParse(set);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`).join("\n"));

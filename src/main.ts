@@ -19,14 +19,17 @@ const usage = `Stele ${packageJson.version}, an immutable version registry for m
 Settings are environment variables; README.md has their table.
 `;
 
-const commands: Readonly<Record<string, () => Promise<void>>> = { serve, migrate };
+const commands: ReadonlyMap<string, () => Promise<void>> = new Map([
+  ["serve", serve],
+  ["migrate", migrate],
+]);
 
 async function main(): Promise<void> {
   const { values, positionals } = parseCommandLine();
   if (values.help) return say(usage);
   if (values.version) return say(`${packageJson.version}\n`);
   const [name = "serve", ...rest] = positionals;
-  const command = commands[name];
+  const command = commands.get(name);
   if (command === undefined || rest.length > 0)
     throw new ConfigError(`no such command: ${positionals.join(" ")}; see --help`);
   await command();
@@ -47,12 +50,19 @@ async function serve(): Promise<void> {
   const config = readConfig(process.env);
   const log = makeLog(config.logLevel);
   const stopped = Promise.withResolvers<NodeJS.Signals>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped.resolve(signal));
+  let isStarting = true;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    // A start has nothing to finish: the embedded Postgres ends with this process.
+    process.once(signal, () => (isStarting ? process.exit(0) : stopped.resolve(signal)));
+  }
   const service = await startService(config, log);
+  isStarting = false;
   say(greeting(service));
   const signal = await stopped.promise;
   say(`${signal}: finishing the calls in flight; once more to stop at once\n`);
   await service[Symbol.asyncDispose]();
+  // A database that does not answer any more must not keep the process.
+  process.exit(0);
 }
 
 async function migrate(): Promise<void> {
@@ -69,7 +79,7 @@ function greeting({ address, storeDescription }: Service): string {
 
 Try next, in another terminal of this folder:
   npx buf curl --http2-prior-knowledge --protocol grpc --list-methods http://${address}
-  npx buf curl --http2-prior-knowledge --protocol grpc -d '{"model":"image_classifier","version":"1.0.1","metadata":{"architecture":"CNN"}}' http://${address}/stele.v1.ModelRegistryService/RegisterVersion
+  npx buf curl --http2-prior-knowledge --protocol grpc -d '{"model": "hello", "version": "0.0.1"}' http://${address}/stele.v1.ModelRegistryService/RegisterVersion
   grpcurl -plaintext ${address} list
 
 Ctrl-C stops it.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "./store/database.ts";
-import { isReachable } from "./store/reachability.ts";
+import { ReachabilityProbe } from "./store/reachability.ts";
 
 const INTERVAL_MS = 1_000;
 
@@ -10,8 +10,9 @@ export async function watchReadiness(
   report: (isReady: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const probe = new ReachabilityProbe(database);
   while (!signal.aborted) {
-    const isReady = await isReachable(database);
+    const isReady = await probe.isReachable();
     if (!signal.aborted) report(isReady);
     await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
   }

@@ -32,6 +32,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
   await using started = new AsyncDisposableStack();
   const store = started.use(await openStore({ ...config, serviceAddress: formatAddress(config.listen), log }));
   const listener = started.use(await listen(config, store, log));
+  await store.announce(listener.address);
   const running = started.move();
   return {
     address: listener.address,
@@ -53,14 +54,19 @@ async function listen(config: Config, { database }: Store, log: Logger): Promise
   addReflection(server);
   const port = await bind(server, config.listen);
   const stopping = new AbortController();
-  const readiness = watchReadiness(database, (isReady) => health.setServing(isReady), stopping.signal);
+  const report = (isReady: boolean) => {
+    if (!health.setServing(isReady)) return;
+    if (isReady) log.info("serving");
+    else log.warn("not serving: the database does not answer");
+  };
+  const readiness = watchReadiness(database, report, stopping.signal);
   return {
     address: formatAddress({ ...config.listen, port }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await readiness;
       health.setServing(false);
       await drain(server, calls, config.shutdownGraceMs);
+      await readiness;
     },
   };
 }
@@ -70,8 +76,11 @@ async function bind(server: Server, { host, port }: Config["listen"]): Promise<n
   try {
     return await promisify(server.bindAsync.bind(server))(address, ServerCredentials.createInsecure());
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`cannot listen on ${address} (${reason}); stop what listens there, or set STELE_LISTEN`);
+    const words = error instanceof Error ? error.message : String(error);
+    const advice = words.includes("EADDRINUSE")
+      ? "another program listens there; stop it, or set STELE_LISTEN to another port"
+      : `set STELE_LISTEN to an address of this machine: ${words}`;
+    throw new ConfigError(`cannot listen on ${address}; ${advice}`);
   }
 }
 

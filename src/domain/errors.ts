@@ -137,7 +137,7 @@ export function pageTokenMismatch(): RegistryError {
 
 /** The request asks for something that this release does not act on. */
 export function notYetSupported(feature: string): RegistryError {
-  const message = `${feature} is not supported by this release; leave it out`;
+  const message = `${feature} is not supported by this release; docs and CHANGELOG say what is`;
   return new RegistryError("NOT_YET_SUPPORTED", message, { metadata: { feature } });
 }
 

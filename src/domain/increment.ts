@@ -76,13 +76,16 @@ export function trainKeys(target: Version, label: string) {
 /** Whether a version may be the outcome of the rule: a repetition with the same request_id asks for the same rule. */
 export function mayResultIn({ major, minor, patch, prerelease }: Version, rule: NumberRule): boolean {
   const isOfLevel = {
-    [Level.MAJOR]: minor === 0 && patch === 0,
+    [Level.MAJOR]: major > 0 && minor === 0 && patch === 0,
     [Level.MINOR]: minor > 0 && patch === 0,
     [Level.PATCH]: patch > 0,
   }[rule.level];
-  const label = prerelease.length === 0 ? undefined : prerelease.slice(0, -1).join(".");
-  const target = `${major}.${minor}.${patch}`;
-  return isOfLevel && label === rule.prerelease && (rule.within?.spans(target) ?? true);
+  const number = prerelease.at(-1);
+  const isOfTrain =
+    rule.prerelease === undefined
+      ? number === undefined
+      : typeof number === "number" && number > 0 && prerelease.slice(0, -1).join(".") === rule.prerelease;
+  return isOfLevel && isOfTrain && (rule.within?.spans(`${major}.${minor}.${patch}`) ?? true);
 }
 
 function release(...numbers: [number, number, number]): Version {

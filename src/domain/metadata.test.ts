@@ -5,6 +5,7 @@ import { GetVersionResponseSchema, ListVersionsResponseSchema } from "../../gen/
 import { ModelMetadataSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { arbitraryMetadata } from "../../test/support/arbitrary-metadata.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
+import { quote } from "./errors.ts";
 import { validateMetadata } from "./metadata.ts";
 
 type MetadataInit = MessageInitShape<typeof ModelMetadataSchema>;
@@ -97,7 +98,7 @@ describe.each(digests)("metadata.%s", (path, init) => {
     `${digest}\n`,
     ` ${digest}`,
   ])("refuses %j", (text) => {
-    const shown = JSON.stringify(text.length > 64 ? `${text.slice(0, 63)}…` : text);
+    const shown = quote(text);
     const description = `${shown} is not a digest; give "sha256:" and 64 lower-case hexadecimal digits`;
     expect(validate(init(text))).toEqual([invalid(`metadata.${path}`, description)]);
   });
@@ -199,7 +200,7 @@ test.each([
   "\ue000",
   "\u0378",
 ])("refuses a metric named %j", (name) => {
-  const shown = JSON.stringify(name.length > 64 ? `${name.slice(0, 63)}…` : name);
+  const shown = quote(name);
   expect(validate({ metrics: { [name]: 1 } })).toEqual([invalid(`metadata.metrics[${shown}]`, invalidName)]);
 });
 

@@ -3,7 +3,8 @@
 // own. So the bytes of a request are walked by the descriptors before they are decoded.
 //
 // Left as protobuf has it: a singular message that occurs again is merged, the last of a oneof and the last entry
-// of a map's key count. Numbers of an enum that have no name are for the caller to judge.
+// of a map's key count. Numbers of an enum that have no name are judged where the
+// enum is used; a null_value is null whatever its number.
 
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";

@@ -4,8 +4,8 @@
 import { Range } from "semver";
 import { quote } from "./errors.ts";
 import { encodePrecedence } from "./precedence.ts";
-import { parseVersion } from "./version.ts";
-import { Violations } from "./violations.ts";
+import { parseKnownVersion } from "./version.ts";
+import type { Violations } from "./violations.ts";
 
 /** A half-open stretch of precedence keys. */
 export interface KeyInterval {
@@ -34,11 +34,7 @@ export const MAX_RANGE_BYTES = 512;
 export function parseVersionRange(text: string, field: string, violations: Violations): VersionRange | undefined {
   const mistake = findMistake(text);
   const range = mistake === undefined ? parse(text) : undefined;
-  const intervals = range?.set.map(toInterval).filter((interval) => interval !== undefined);
-  if (range !== undefined && intervals !== undefined) {
-    const spanning = new Range(text, { includePrerelease: true });
-    return { text, spans: (version) => spanning.test(version), intervals };
-  }
+  if (range !== undefined) return range;
   violations.addInvalid(field, mistake ?? `${quote(text)} is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0`);
   return undefined;
 }
@@ -46,16 +42,20 @@ export function parseVersionRange(text: string, field: string, violations: Viola
 function findMistake(text: string): string | undefined {
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > MAX_RANGE_BYTES) return `has ${sizeBytes} bytes; a range has at most ${MAX_RANGE_BYTES}`;
-  if (text.split("||").some((alternative) => alternative.trim() === "")) {
+  if (/[^ -~]/.test(text)) return `${quote(text)} has characters that no range has; use spaces and ASCII`;
+  if (text.split("||").some((alternative) => /^ *(\+\S*)? *$/.test(alternative))) {
     return `${quote(text)} has an empty alternative; write * for every version`;
   }
   if (/(^|[\s|<>=~^])v/i.test(text)) return `${quote(text)} has a v before a number; leave it out`;
   return undefined;
 }
 
-function parse(text: string): Range | undefined {
+// npm's parser throws at a text that is no range, and at bounds beyond 2^53-1; ours at a bound that no version can be.
+function parse(text: string): VersionRange | undefined {
   try {
-    return new Range(text);
+    const intervals = new Range(text).set.map(toInterval).filter((interval) => interval !== undefined);
+    const spanning = new Range(text, { includePrerelease: true });
+    return { text, spans: (version) => spanning.test(version), intervals };
   } catch {
     return undefined;
   }
@@ -67,17 +67,12 @@ type Comparators = Range["set"][number];
 function toInterval(comparators: Comparators): KeyInterval | undefined {
   let { from, to } = everyKey;
   for (const { operator, semver } of comparators) {
-    const key = keyOf(semver.version);
-    if (key === undefined) continue; // ANY, the comparator of *
+    if (semver.version === undefined) continue; // ANY, the comparator of *
+    const key = encodePrecedence(parseKnownVersion(semver.version));
     if (operator !== "<" && operator !== "<=") from = later(from, operator === ">" ? after(key) : key);
     if (operator !== ">" && operator !== ">=") to = earlier(to, operator === "<" ? key : after(key));
   }
   return Buffer.compare(from, to) < 0 ? { from, to } : undefined;
-}
-
-function keyOf(text: string | undefined): Uint8Array | undefined {
-  const version = text === undefined ? undefined : parseVersion(text, "", new Violations());
-  return version && encodePrecedence(version);
 }
 
 /** The first key after this one: no key goes on with 00 where another could end. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryVersion } from "../../test/support/arbitrary-version.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
+import { quote } from "./errors.ts";
 import { parseVersion } from "./version.ts";
 import { Violations } from "./violations.ts";
 
@@ -80,7 +81,7 @@ test.each([
   ["-1.0.0", other],
 ])("rejects %j", (text, description) => {
   expect(violationsOf((violations) => parseVersion(text, "version", violations))).toEqual([
-    { field: "version", description: `${JSON.stringify(text)} ${description}`, reason: "INVALID_FIELD" },
+    { field: "version", description: `${quote(text)} ${description}`, reason: "INVALID_FIELD" },
   ]);
 });
 

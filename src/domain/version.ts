@@ -4,7 +4,7 @@
 
 import { parse, type SemVer } from "semver";
 import { quote } from "./errors.ts";
-import type { Violations } from "./violations.ts";
+import { Violations } from "./violations.ts";
 
 /** A semantic version as it was given, and its parts that decide precedence. */
 export interface Version {
@@ -30,6 +30,14 @@ export function parseVersion(text: string, field: string, violations: Violations
   }
   const { major, minor, patch } = parsed;
   return { text, major, minor, patch, prerelease: parsed.prerelease.map(toIdentifier) };
+}
+
+/** The version in a text that was parsed before, such as that of a stored row; throws INVALID_REQUEST otherwise. */
+export function parseKnownVersion(text: string): Version {
+  const violations = new Violations();
+  const version = parseVersion(text, "version", violations);
+  if (version === undefined) throw violations.toError();
+  return version;
 }
 
 function textOf({ version, build }: SemVer): string {

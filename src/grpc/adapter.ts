@@ -107,16 +107,21 @@ async function answer(
   { handle, encode, calls, log }: Endpoint,
 ): Promise<void> {
   const context = new CallContext(call);
+  const timer = atDeadline(context);
   let response: Buffer;
   try {
     context.throwIfPastDeadline();
     calls.admit(call);
-    response = encode(await handle(call.request, context));
+    const answered = handle(call.request, context) as Promise<unknown>; // By the type of a unary handler.
+    // Without a deadline grpc-js itself answers for a call that ends early.
+    response = encode(await (timer === undefined ? answered : untilAborted(answered, context.signal)));
   } catch (error) {
     const status = statusOf(error, log, context.abortReason);
     context.end();
     callback(status);
     return;
+  } finally {
+    clearTimeout(timer);
   }
   context.end();
   callback(null, response);
@@ -130,8 +135,7 @@ function serverStreaming(endpoint: Endpoint): handleServerStreamingCall<Buffer, 
 async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint: Endpoint): Promise<void> {
   const { calls, log } = endpoint;
   const context = new CallContext(call);
-  // grpc-js tells of a passed deadline only after its trailers went out: never, to a client that does not read.
-  const timer = atDeadline(context, () => context.abort(deadlineExceeded()));
+  const timer = atDeadline(context);
   calls.hold(context);
   try {
     context.throwIfPastDeadline();
@@ -148,7 +152,7 @@ async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint
   }
 }
 
-/** The loop closes the source however it is left. */
+/** Closes the source however it is left. */
 async function writeResponses(
   call: ServerWritableStream<Buffer, Buffer>,
   context: CallContext,
@@ -156,13 +160,45 @@ async function writeResponses(
 ): Promise<void> {
   const writer = new ResponseWriter(call, context.signal);
   // A handler of a method with a response stream returns an AsyncIterable, by its type.
-  const responses = handle(call.request, context) as AsyncIterable<unknown>;
-  for await (const response of responses) {
-    await writer.ready();
-    writer.write(encode(response));
+  const source = (handle(call.request, context) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await untilAborted(source.next(), context.signal);
+      if (done === true) return;
+      await writer.ready();
+      writer.write(encode(value));
+    }
+  } finally {
+    // Not waited for: a source that is in the middle of a query ends when that does.
+    source.return?.().catch(ignore);
   }
 }
 
-function atDeadline({ deadline }: CallContext, action: () => void): NodeJS.Timeout | undefined {
-  return deadline === undefined ? undefined : setTimeout(action, Math.max(1, deadline.getTime() - Date.now()));
+/** The outcome of the work, or the signal's reason as soon as it aborts; work that is given up may still fail. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
+  work.catch(ignore);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
+
+function ignore(): void {}
+
+/**
+ * Aborts the call shortly before grpc-js's own timer, whose answer has no details and, on a stream, waits for a client
+ * that may not read.
+ */
+function atDeadline(context: CallContext): NodeJS.Timeout | undefined {
+  const { deadline } = context;
+  if (deadline === undefined) return undefined;
+  const remainingMs = deadline.getTime() - Date.now() - DEADLINE_LEAD_MS;
+  return setTimeout(() => context.abort(deadlineExceeded()), Math.max(1, remainingMs));
+}
+
+const DEADLINE_LEAD_MS = 5;

@@ -1,4 +1,4 @@
-import type { Metadata, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
 
 // Timers may fire a little early, and a client that watches its own deadline is ahead of the server by the
@@ -13,21 +13,6 @@ export class CallContext {
 
   constructor(call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>) {
     this.#call = call;
-  }
-
-  /** The method, such as `/stele.v1.ModelRegistryService/GetVersion`. */
-  get path(): string {
-    return this.#call.getPath();
-  }
-
-  /** What the client sent beside the request. */
-  get metadata(): Metadata {
-    return this.#call.metadata;
-  }
-
-  /** The client's address and port, or `unknown`. */
-  get peer(): string {
-    return this.#call.getPeer();
   }
 
   /** When the client stops waiting; undefined where it said nothing, or more than 24 days. */

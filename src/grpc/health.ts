@@ -14,11 +14,12 @@ export class Health {
     this.#implementation.addToServer(server);
   }
 
-  /** Tells the watchers, if this is news. */
-  setServing(isServing: boolean): void {
+  /** Tells the watchers, if this is news; answers whether it is. */
+  setServing(isServing: boolean): boolean {
     const status = isServing ? "SERVING" : "NOT_SERVING";
-    if (status === this.#status) return;
+    if (status === this.#status) return false;
     this.#status = status;
     for (const name of names) this.#implementation.setStatus(name, status);
+    return true;
   }
 }

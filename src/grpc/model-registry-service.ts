@@ -7,7 +7,7 @@ import { Violations } from "../domain/violations.ts";
 import type { Registry } from "../registry/registry.ts";
 import { type AdapterOptions, addService } from "./adapter.ts";
 import { encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
-import { decodePageToken, encodePageToken } from "./page-token.ts";
+import { decodePageToken, pageTokenEncoder } from "./page-token.ts";
 
 /** Serves stele.v1.ModelRegistryService from the registry; the proto's comments are the reference. */
 export function addModelRegistryService(server: Server, registry: Registry, options: AdapterOptions): void {
@@ -27,8 +27,9 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
       getVersion: async (request) => encodeModelVersion(await registry.getVersion(request)),
 
       listVersions: async function* (request) {
+        const encodePageToken = pageTokenEncoder(request);
         for await (const { records, next } of registry.listVersions(request, decodePageToken(request))) {
-          yield encodeListVersionsResponse(records, next === undefined ? "" : encodePageToken(request, next));
+          yield encodeListVersionsResponse(records, next === undefined ? "" : encodePageToken(next));
         }
       },
 

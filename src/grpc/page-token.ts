@@ -13,7 +13,12 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type ListVersionsRequest, ListVersionsRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import {
+  type ListVersionsRequest,
+  ListVersionsRequestSchema,
+  Order,
+  View,
+} from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { invalidPageToken, pageTokenMismatch } from "../domain/errors.ts";
 import { decodePrecedence } from "../domain/precedence.ts";
 import type { ListingPosition } from "../registry/list-versions.ts";
@@ -24,15 +29,18 @@ const REMAINING_AT = 1 + HASH_BYTES;
 const POSITION_AT = REMAINING_AT + 4;
 const CHECKSUM_BYTES = 4;
 
-/** The token with which `request` is resumed at `position`. */
-export function encodePageToken(request: ListVersionsRequest, position: ListingPosition): string {
-  const bytes = Buffer.alloc(POSITION_AT + position.after.length + CHECKSUM_BYTES);
-  bytes[0] = FORMAT;
-  bytes.set(argumentsHash(request), 1);
-  bytes.writeUInt32BE(position.remaining ?? 0, REMAINING_AT);
-  bytes.set(position.after, POSITION_AT);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, -CHECKSUM_BYTES)), bytes.length - CHECKSUM_BYTES);
-  return bytes.toString("base64url");
+/** Makes the tokens with which `request` is resumed at a position. */
+export function pageTokenEncoder(request: ListVersionsRequest): (position: ListingPosition) => string {
+  const hash = argumentsHash(request);
+  return ({ after, remaining }) => {
+    const bytes = Buffer.alloc(POSITION_AT + after.length + CHECKSUM_BYTES);
+    bytes[0] = FORMAT;
+    bytes.set(hash, 1);
+    bytes.writeUInt32BE(remaining ?? 0, REMAINING_AT);
+    bytes.set(after, POSITION_AT);
+    bytes.writeUInt32BE(crc32(bytes.subarray(0, -CHECKSUM_BYTES)), bytes.length - CHECKSUM_BYTES);
+    return bytes.toString("base64url");
+  };
 }
 
 /**
@@ -64,6 +72,13 @@ function isIntact(bytes: Buffer, text: string): boolean {
 
 function argumentsHash(request: ListVersionsRequest): Buffer {
   const { $unknown, ...fields } = request;
-  const args = create(ListVersionsRequestSchema, { ...fields, pageSize: 0, pageToken: "" });
+  const args = create(ListVersionsRequestSchema, {
+    ...fields,
+    // Written out or left to the default, the listing is the same.
+    order: fields.order === Order.UNSPECIFIED ? Order.HIGHEST_FIRST : fields.order,
+    view: fields.view === View.UNSPECIFIED ? View.FULL : fields.view,
+    pageSize: 0,
+    pageToken: "",
+  });
   return createHash("sha256").update(toBinary(ListVersionsRequestSchema, args)).digest().subarray(0, HASH_BYTES);
 }

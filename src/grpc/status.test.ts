@@ -71,7 +71,7 @@ describe("a RegistryError", () => {
   });
 
   it("is not logged", () => {
-    const log = { error: vi.fn() };
+    const log = { error: vi.fn(), warn: vi.fn() };
     statusOf(modelNotFound("resnet"), log);
     expect(log.error).not.toHaveBeenCalled();
   });
@@ -132,7 +132,7 @@ describe("what is too much", () => {
 
 describe("an unknown error", () => {
   it("becomes INTERNAL with an id that the log has beside the cause", () => {
-    const log = { error: vi.fn() };
+    const log = { error: vi.fn(), warn: vi.fn() };
     const cause = new Error("select * from secrets");
     const { code, details, metadata } = statusOf(cause, log);
     const [[{ id }]] = log.error.mock.calls as [[{ id: string }]];
@@ -226,7 +226,7 @@ interface Sent {
 
 /** The status of what was thrown, its details decoded. */
 function seen(thrown: unknown, abortReason?: unknown): Pick<StatusObject, "code" | "details"> & { sent: Sent } {
-  const { code, details, metadata } = statusOf(thrown, { error: () => undefined }, abortReason);
+  const { code, details, metadata } = statusOf(thrown, { error: () => undefined, warn: () => undefined }, abortReason);
   const [bytes] = metadata.get("grpc-status-details-bin");
   if (!Buffer.isBuffer(bytes)) throw new Error("there are no details");
   const message = fromBinary(StatusSchema, bytes);

@@ -43,6 +43,9 @@ export const STATUS_CODES = {
   INTERNAL: status.INTERNAL,
 } as const satisfies Record<ErrorReason, status>;
 
+// What the caller is told of these is less than their operator needs to know.
+const OPERATORS_CONCERN: ReadonlySet<ErrorReason> = new Set(["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"]);
+
 const DOMAIN = "stele";
 const MAX_BYTES = 4095;
 
@@ -62,6 +65,7 @@ const LIST_OVERHEAD = 64;
 /** Where the causes of internal errors go; a pino logger is one. */
 export interface ErrorLog {
   error(context: object, message: string): void;
+  warn(context: object, message: string): void;
 }
 
 /**
@@ -78,7 +82,10 @@ export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): 
 }
 
 function registryErrorOf(error: unknown, log: ErrorLog, abortReason: unknown): RegistryError {
-  if (error instanceof RegistryError) return error;
+  if (error instanceof RegistryError) {
+    if (OPERATORS_CONCERN.has(error.reason)) log.warn({ reason: error.reason, err: error.cause }, error.message);
+    return error;
+  }
   const isAbort = error instanceof Error && error.name === "AbortError";
   if (isAbort && abortReason instanceof RegistryError) return abortReason;
   const id = randomUUID();

@@ -50,7 +50,7 @@ export async function* listVersions(
   start: ListingPosition | undefined,
 ): AsyncGenerator<VersionPage, void, undefined> {
   const listing = parseListing(request);
-  const limit = start?.remaining ?? listing.limit;
+  const limit = Math.min(start?.remaining ?? listing.limit, listing.limit);
   let delivered = 0;
   for await (const { rows, complete } of readStretches(database, listing, { after: start?.after, limit })) {
     for (const page of cutPages(rows, listing.pageSize)) {

@@ -16,10 +16,10 @@ import type { NumberRule } from "../domain/increment.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { checkRecordSize } from "../domain/record-limits.ts";
 import { mayBecome, parseRegistration, type Registration } from "../domain/registration.ts";
-import { parseVersion } from "../domain/version.ts";
-import { Violations } from "../domain/violations.ts";
+import { parseKnownVersion, type Version } from "../domain/version.ts";
+import type { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import type { ExistingRow, RequestedRow } from "../store/model-version-store.ts";
+import { type ExistingRow, findByRequestId, type RequestedRow } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
 import { findObstacle, insertUntilKnown, type NumberedRegistration, type Obstacle } from "./insertion.ts";
 import type { ModelQueue } from "./model-queue.ts";
@@ -63,6 +63,7 @@ export async function registerVersion(
   const { number } = registration;
   if (number.kind === "increment") return await registerNext(registrar, registration, number.rule, context);
   const row = toRow({ ...registration, version: number.version }, context.registeredBy);
+  context.signal.throwIfAborted();
   const insertion = await insertUntilKnown(registrar.database, row, { ...registration, version: number.version });
   return insertion.kind === "stored" ? row.record : answerOrRefuse(insertion, row, registration);
 }
@@ -79,6 +80,8 @@ async function registerNext(
     for (let attempts = 0; performance.now() < deadline; attempts += 1) {
       // A caller who is gone leaves before something is sent, never after.
       signal.throwIfAborted();
+      const first = await findFirst(database, registration);
+      if (first !== undefined) return answerRepetition(registration, first);
       const numbered = { ...registration, version: await nextVersion(database, registration.model, rule) };
       const row = toRow(numbered, registeredBy);
       const insertion = await insertUntilKnown(database, row, numbered);
@@ -91,20 +94,27 @@ async function registerNext(
 }
 
 async function validateVersion(database: Database, registration: Registration): Promise<Uint8Array> {
-  const { model, number } = registration;
-  const version = number.kind === "explicit" ? number.version : await nextVersion(database, model, number.rule);
+  const version = await versionToBe(database, registration);
   const row = toRow({ ...registration, version }, "");
   const obstacle = await findObstacle(database, row, registration);
   if (obstacle !== undefined) answerOrRefuse(obstacle, row, registration);
   return encodeRecord({ ...registration, version }, row.digest);
 }
 
+async function versionToBe(database: Database, registration: Registration): Promise<Version> {
+  const { model, number } = registration;
+  if (number.kind === "explicit") return number.version;
+  const first = await findFirst(database, registration);
+  if (first === undefined) return await nextVersion(database, model, number.rule);
+  answerRepetition(registration, first);
+  return parseKnownVersion(first.version);
+}
+
 /** The first answer, where the request is the repetition that a request id is for; otherwise the refusal. */
 function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration: Registration): Uint8Array {
   switch (obstacle.kind) {
     case "repeated":
-      if (isRepetition(registration, obstacle.first)) return obstacle.first.record;
-      throw requestIdReused(row.model, row.request_id ?? "", obstacle.first.version);
+      return answerRepetition(registration, obstacle.first);
     case "taken":
       throw toConflict(row, obstacle.existing);
     case "missing":
@@ -112,10 +122,20 @@ function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration
   }
 }
 
+// A repeated increment is looked up before a number is derived anew: its own first answer may have changed what it leads
+// to, or that it leads anywhere. Two that arrive at once meet at the unique request id.
+async function findFirst(database: Database, { model, requestId }: Registration): Promise<RequestedRow | undefined> {
+  return requestId === undefined ? undefined : await findByRequestId(database, model, requestId);
+}
+
+function answerRepetition(registration: Registration, first: RequestedRow): Uint8Array {
+  if (isRepetition(registration, first)) return first.record;
+  throw requestIdReused(registration.model, registration.requestId ?? "", first.version);
+}
+
 // The digest covers everything but the rule of an increment, which shows in the number that it led to.
 function isRepetition(registration: Registration, first: RequestedRow): boolean {
-  const version = parseVersion(first.version, "", new Violations());
-  if (version === undefined || !mayBecome(registration, version)) return false;
+  if (!mayBecome(registration, parseKnownVersion(first.version))) return false;
   const digest = recordDigest({ ...registration, version: first.version });
   return Buffer.compare(digest, first.digest) === 0;
 }

@@ -29,17 +29,17 @@ export async function migrate(database: Database, roles: Roles): Promise<string[
   return await database.transaction().execute(async (transaction) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(transaction);
     await becomeOwner(transaction, roles);
-    await sql`create table if not exists schema_migration (
+    await sql`create table if not exists stele_migration (
       version integer not null,
       name text not null,
       applied_at timestamptz not null default now(),
-      constraint schema_migration_pkey primary key (version)
+      constraint stele_migration_pkey primary key (version)
     )`.execute(transaction);
     const missing = migrations.slice(await schemaVersion(transaction));
     for (const migration of missing) {
       await sql.raw(migration.sql).execute(transaction);
       const version = migrations.indexOf(migration) + 1;
-      await transaction.insertInto("schema_migration").values({ version, name: migration.name }).execute();
+      await transaction.insertInto("stele_migration").values({ version, name: migration.name }).execute();
     }
     await grantToService(transaction, roles);
     return missing.map(({ name }) => name);
@@ -48,7 +48,7 @@ export async function migrate(database: Database, roles: Roles): Promise<string[
 
 /** Tells whether the schema is the one that this release needs. */
 export async function schemaState(database: Database): Promise<SchemaState> {
-  const exists = await sql<{ exists: boolean }>`select to_regclass('schema_migration') is not null as exists`.execute(
+  const exists = await sql<{ exists: boolean }>`select to_regclass('stele_migration') is not null as exists`.execute(
     database,
   );
   const version = exists.rows[0]?.exists === true ? await schemaVersion(database) : 0;
@@ -58,7 +58,7 @@ export async function schemaState(database: Database): Promise<SchemaState> {
 
 async function schemaVersion(database: Database): Promise<number> {
   const { version } = await database
-    .selectFrom("schema_migration")
+    .selectFrom("stele_migration")
     .select((eb) => eb.fn.coalesce(eb.fn.max("version"), sql.lit(0)).as("version"))
     .executeTakeFirstOrThrow();
   return version;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { isConnectionFailure } from "./connection-failure.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
 import { defaultDataDirectory } from "./embedded-postgres/data-directory.ts";
@@ -8,6 +9,8 @@ import {
 } from "./embedded-postgres/embedded-postgres.ts";
 import { migrate, type SchemaState, schemaState } from "./migrate.ts";
 import { findExcessRights, type Roles } from "./roles.ts";
+
+const CLOSE_PATIENCE_MS = 2_000;
 
 /** A database that cannot be used as it is, in words for the person who runs the service. */
 export class StoreError extends Error {
@@ -32,6 +35,8 @@ export interface Store extends AsyncDisposable {
   readonly database: Database;
   /** Where the data is, for a person. */
   readonly description: string;
+  /** Tells the address that the service got, to be told to a second service on the same data. */
+  announce(serviceAddress: string): Promise<void>;
 }
 
 /**
@@ -54,7 +59,9 @@ export async function migrateStore(
   databaseUrl: string,
   { roles, log }: Pick<StoreOptions, "roles" | "log">,
 ): Promise<string[]> {
-  await using database = openDatabase({ connection: databaseUrl, onConnectionError: logTo(log) });
+  // A pooler may be in between, and nothing is asked twice.
+  const options = { connection: databaseUrl, preparedStatements: false, onConnectionError: logTo(log) };
+  await using database = openDatabase(options);
   return await explaining(databaseUrl, migrate(database, roles));
 }
 
@@ -74,6 +81,7 @@ async function openEmbedded(options: StoreOptions): Promise<Store> {
   return {
     database,
     description: `embedded Postgres in ${dataDirectory}`,
+    announce: async (address) => await postgres.announce(address),
     [Symbol.asyncDispose]: closer(database, postgres),
   };
 }
@@ -88,7 +96,12 @@ async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl
     await close();
     throw error;
   }
-  return { database, description: placeOf(databaseUrl), [Symbol.asyncDispose]: close };
+  return {
+    database,
+    description: placeOf(databaseUrl),
+    announce: async () => undefined,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 // What the database or the network answers to the first queries is about the settings, not about this program.
@@ -107,6 +120,7 @@ async function explaining<T>(databaseUrl: string, work: Promise<T>): Promise<T> 
 
 // A URL without its password.
 function placeOf(databaseUrl: string): string {
+  if (!URL.canParse(databaseUrl)) return "the Postgres of DATABASE_URL";
   const { host, pathname } = new URL(databaseUrl);
   return `Postgres at ${decodeURIComponent(host)}${pathname}`;
 }
@@ -133,7 +147,8 @@ function refuseOtherSchema(state: SchemaState): void {
 
 function closer(database: Database, postgres?: EmbeddedPostgres): () => Promise<void> {
   return async () => {
-    await database.destroy();
+    // A query that hangs would keep the pool open for ever.
+    await Promise.race([database.destroy(), sleep(CLOSE_PATIENCE_MS, undefined, { ref: false })]);
     await postgres?.stop();
   };
 }

@@ -28,7 +28,7 @@ export async function becomeOwner(transaction: Transaction<Tables>, { owner, ser
 /** Gives the service's role what it needs, as the owner of the tables. */
 export async function grantToService(transaction: Transaction<Tables>, { service }: Roles): Promise<void> {
   await sql`grant select, insert on model_version to ${sql.id(service)}`.execute(transaction);
-  await sql`grant select on schema_migration to ${sql.id(service)}`.execute(transaction);
+  await sql`grant select on stele_migration to ${sql.id(service)}`.execute(transaction);
 }
 
 /** What the connected user may do that the service has no use for, in words; empty when it is as it should be. */

@@ -21,8 +21,8 @@ export interface ModelVersionTable {
   request_id: RequestId | null;
 }
 
-/** A row of `schema_migration`: one for each migration that was applied. */
-export interface SchemaMigrationTable {
+/** A row of `stele_migration`: one for each migration that was applied. */
+export interface MigrationTable {
   version: number;
   name: string;
   applied_at: ColumnType<Date, never, never>;
@@ -31,5 +31,5 @@ export interface SchemaMigrationTable {
 /** The tables as Kysely sees them; a test compares them with the migrated database. */
 export interface Tables {
   model_version: ModelVersionTable;
-  schema_migration: SchemaMigrationTable;
+  stele_migration: MigrationTable;
 }

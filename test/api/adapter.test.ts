@@ -51,22 +51,17 @@ describe("a unary handler", () => {
     expect(response.modelVersion?.model).toBe("resnet");
   });
 
-  it("sees the call's path, peer, metadata and deadline", async () => {
+  it("sees the call's deadline", async () => {
     const deadline = new Date(Date.now() + 60_000);
-    const { promise: seen, resolve } =
-      Promise.withResolvers<Pick<CallContext, "path" | "peer" | "metadata" | "deadline">>();
+    const { promise: seen, resolve } = Promise.withResolvers<Date | undefined>();
     await using fake = await serveFake({
-      getVersion: async (_request, { path, peer, metadata, deadline }) => {
-        resolve({ path, peer, metadata, deadline });
+      getVersion: async (_request, context) => {
+        resolve(context.deadline);
         return versionResponse("1.0.0");
       },
     });
     await callWithDeadline(fake, deadline);
-    const context = await seen;
-    expect(context.path).toBe(getVersionPath);
-    expect(context.peer).toMatch(/^127\.0\.0\.1:\d+$/);
-    expect(context.metadata.get("user-agent")).toEqual([expect.stringContaining("grpc-node-js")]);
-    expect(Math.abs((context.deadline?.getTime() ?? 0) - deadline.getTime())).toBeLessThan(5000);
+    expect(Math.abs(((await seen)?.getTime() ?? 0) - deadline.getTime())).toBeLessThan(5000);
   });
 });
 

@@ -80,7 +80,7 @@ describe("GetVersion", () => {
   ])("says that %s is not supported yet", async (feature, request) => {
     expect(await errorOf(service.client.get({ model: "m", ...request }))).toEqual({
       code: "UNIMPLEMENTED",
-      message: `${feature} is not supported by this release; leave it out`,
+      message: `${feature} is not supported by this release; docs and CHANGELOG say what is`,
       reason: "NOT_YET_SUPPORTED",
       domain: "stele",
       metadata: { feature },

@@ -75,6 +75,18 @@ describe("RegisterVersion with an increment", () => {
     expect(await replica(1).listAll({ model })).toEqual(["0.1.0"]);
   });
 
+  it("answers a repetition although its own first answer has left the range nothing to raise", async () => {
+    const model = uniqueModel();
+    await replica(0).registerBare(model, "1.2.0");
+    const request = { ...increment(model, Level.MINOR, { within: "<=1.3.0" }), requestId: randomUUID() };
+    const first = await replica(0).register(request);
+    expect(first?.version).toBe("1.3.0");
+    expect(await replica(1).register(request)).toEqual(first);
+    expect(await errorOf(replica(1).register({ ...request, requestId: "" }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+    });
+  });
+
   it.each([
     ["another level", increment("", Level.PATCH)],
     ["a prerelease", increment("", Level.MINOR, { prerelease: "rc" })],

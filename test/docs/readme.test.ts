@@ -19,8 +19,8 @@ describe("README.md", () => {
     expect(examples).toHaveLength(9);
   });
 
-  it("shows what buf curl prints", async () => {
-    await expectShown(withBuf, process.env["PATH"] ?? "");
+  it("shows what buf curl prints, also to somebody who first tried what the service suggests at its start", async () => {
+    await expectShown(withBuf, { path: process.env["PATH"] ?? "", tryGreeting: true });
   });
 
   const missing = grpcurl === undefined && process.env["STELE_REQUIRE_TOOLCHAINS"] !== "true";
@@ -28,7 +28,7 @@ describe("README.md", () => {
     `shows what grpcurl prints${missing ? " (skipped: neither grpcurl nor go is here)" : ""}`,
     async () => {
       if (grpcurl === undefined) throw new Error("neither grpcurl nor go is here");
-      await expectShown(withGrpcurl, `${dirname(grpcurl)}:${process.env["PATH"]}`);
+      await expectShown(withGrpcurl, { path: `${dirname(grpcurl)}:${process.env["PATH"]}` });
     },
     300_000,
   );
@@ -43,8 +43,19 @@ describe("README.md", () => {
 });
 
 // One after the other on one fresh service, as a reader would.
-async function expectShown(shown: readonly Example[], path: string): Promise<void> {
+async function expectShown(
+  shown: readonly Example[],
+  { path, tryGreeting = false }: { path: string; tryGreeting?: boolean },
+): Promise<void> {
   await using service = await startServiceProcess();
+  if (tryGreeting) {
+    const suggested = service.stdout.split("\n").filter((line) => line.startsWith("  npx buf curl"));
+    const answers = await Promise.all(suggested.map((command) => run(command, path)));
+    expect(answers).toEqual([
+      expect.stringContaining("RegisterVersion"),
+      expect.stringContaining('"version": "0.0.1"'),
+    ]);
+  }
   for (const { command, output } of shown) {
     const printed = await run(command.replaceAll("localhost:50051", service.address), path);
     expect(normalize(printed)).toBe(normalize(output));

@@ -56,7 +56,7 @@ it.each(["SIGTERM", "SIGINT"] as const)(
 it("refuses a second service on the same data and names the first", async () => {
   await using first = await startServiceProcess();
   const second = startServiceProcess({ STELE_DATA_DIR: first.dataDirectory });
-  await expect(second).rejects.toThrow(new RegExp(`stele: .*\\b${first.pid}\\b`));
+  await expect(second).rejects.toThrow(new RegExp(`stele: .*\\b${first.pid}\\b.*${first.address}`));
   using client = new RegistryClient(first.address);
   expect(await errorOf(client.getExact("m", "1.0.0"))).toMatchObject({ reason: "MODEL_NOT_FOUND" });
 });

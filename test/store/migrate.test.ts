@@ -40,7 +40,7 @@ describe("migrate", () => {
   it("knows a schema of a later release", async () => {
     await using test = await createTestDatabase();
     await test.database
-      .insertInto("schema_migration")
+      .insertInto("stele_migration")
       .values({ version: migrations.length + 1, name: "of the future" })
       .execute();
     expect(await schemaState(test.database)).toBe("ahead");
@@ -67,7 +67,7 @@ describe("the schema", () => {
         "attempt uuid",
         "request_id uuid null",
       ],
-      schema_migration: ["version int4", "name text", "applied_at timestamptz"],
+      stele_migration: ["version int4", "name text", "applied_at timestamptz"],
     });
   });
 });

@@ -105,7 +105,7 @@ describe.each(servers)("the roles on $name", ({ isHere, start }) => {
     "a schema in front": "create schema s",
     "the owner's role": 'set role "the owner"',
     session_replication_role: "set session_replication_role = replica",
-    "migrations unmade": "delete from schema_migration",
+    "migrations unmade": "delete from stele_migration",
   };
 
   it.runIf(isHere).each(Object.entries(tampering))("refuse the service %s", async (_, command) => {

@@ -42,7 +42,8 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
   const server = new Server();
   const calls = new CallTracker();
   const logged: object[] = [];
-  const log = { error: (context: object, message: string) => void logged.push({ ...context, message }) };
+  const record = (context: object, message: string) => void logged.push({ ...context, message });
+  const log = { error: record, warn: record };
   addService(server, ModelRegistryServiceDefinition, { ...unused, ...handlers }, { calls, log });
   const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());
   const address = `127.0.0.1:${port}`;

@@ -76,6 +76,8 @@ export class PostgresProxy implements AsyncDisposable {
     this.cuts += 1;
     client.destroy();
     server.destroy();
+    // Away is away for idle connections too.
+    if (this.#refusing) for (const socket of this.#sockets) socket.destroy();
   }
 
   #keep(socket: Socket, peer: Socket): void {

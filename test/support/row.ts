@@ -4,24 +4,16 @@ import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { formatDigest, recordDigest } from "../../src/domain/digest.ts";
 import { parseModelName } from "../../src/domain/model-name.ts";
 import { encodePrecedence } from "../../src/domain/precedence.ts";
-import { parseVersion, type Version } from "../../src/domain/version.ts";
+import { parseKnownVersion } from "../../src/domain/version.ts";
 import { Violations } from "../../src/domain/violations.ts";
 import type { ModelVersionTable } from "../../src/store/schema.ts";
-
-/** The version in a text that is known to be one. */
-export function versionOf(text: string): Version {
-  const violations = new Violations();
-  const version = parseVersion(text, "version", violations);
-  if (version === undefined) throw violations.toError();
-  return version;
-}
 
 /** A valid row for the version, for tests that write to the store directly. */
 export function rowOf(modelText: string, versionText: string): ModelVersionTable {
   const violations = new Violations();
   const model = parseModelName(modelText, "model", violations);
   if (model === undefined) throw violations.toError();
-  const version = versionOf(versionText);
+  const version = parseKnownVersion(versionText);
   const digest = recordDigest({ model, version: versionText, metadata: undefined });
   const record = create(ModelVersionSchema, { model, version: versionText, digest: formatDigest(digest) });
   return {

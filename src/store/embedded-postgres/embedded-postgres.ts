@@ -57,6 +57,15 @@ export class EmbeddedPostgres implements AsyncDisposable {
     return this.#server?.pid;
   }
 
+  /** Tells the next service that asks for this directory where this one answers. */
+  async announce(serviceAddress: string): Promise<void> {
+    await this.#ownership.announce({
+      pid: process.pid,
+      serviceAddress,
+      socketDirectory: this.#plan.socketDirectory,
+    });
+  }
+
   /** Stops the server and gives the data directory up; further calls wait for the first. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -95,7 +104,7 @@ export class EmbeddedPostgres implements AsyncDisposable {
     const ending = await server.ended;
     this.#server = undefined;
     if (!this.#stopping.signal.aborted) {
-      this.#plan.log.error({ pid: server.pid, ending }, "Postgres ended unasked; starting it again");
+      this.#plan.log.error({ postgresPid: server.pid, ending }, "Postgres ended unasked; starting it again");
     }
     return performance.now() - since;
   }
@@ -105,7 +114,7 @@ export class EmbeddedPostgres implements AsyncDisposable {
       const server = await startServer(this.#plan, signal);
       this.#server = server;
       if (signal.aborted) await server.stop();
-      else this.#plan.log.info({ pid: server.pid }, "Postgres is back");
+      else this.#plan.log.info({ postgresPid: server.pid }, "Postgres is back");
     } catch (error) {
       if (!signal.aborted) this.#plan.log.error({ reason: reasonOf(error) }, "Postgres did not start; trying again");
     }

@@ -67,7 +67,7 @@ export async function startServer(plan: ServerPlan, signal: AbortSignal): Promis
 async function freeCluster({ directory, log }: ServerPlan): Promise<void> {
   const file = await readPostmasterFile(directory.cluster);
   if (file === undefined || !(await isPostmasterOf(file.pid, directory.cluster))) return;
-  log.warn({ pid: file.pid }, "stopping a Postgres that lost its guard");
+  log.warn({ postgresPid: file.pid }, "stopping a Postgres that lost its guard");
   if (await stopPostmaster(file.pid, async () => !(await isPostmasterOf(file.pid, directory.cluster)))) return;
   throw doesNotEnd(file.pid);
 }
