@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import { IncrementSchema, Level } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { arbitraryIdentifier, arbitraryNumber } from "../../test/support/arbitrary-version.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
-import { parseKnownVersion } from "../domain/version.ts";
 import { RegistryError } from "./errors.ts";
 import { mayResultIn, type NumberRule, parseIncrement, targetRelease, trainKeys, trainVersion } from "./increment.ts";
 import { encodePrecedence } from "./precedence.ts";
+import { parseKnownVersion } from "./version.ts";
 import { Violations } from "./violations.ts";
 
 const levels = [Level.MAJOR, Level.MINOR, Level.PATCH] as const;
@@ -50,7 +50,7 @@ describe("targetRelease and trainVersion", () => {
     const property = fc.property(release(), level(), fc.option(label()), fc.nat(300), (base, level, label, highest) => {
       const rule = ruleOf(level);
       const next = () => {
-        const target = targetRelease(versionOf(base), rule);
+        const target = targetRelease(parseKnownVersion(base), rule);
         return label === null ? target : trainVersion(target, label, highest);
       };
       const refusal = refusalOf(next);
@@ -70,9 +70,9 @@ describe("targetRelease and trainVersion", () => {
     [Level.MINOR, "0.1.0", "1.3.0"],
     [Level.PATCH, "0.0.1", "1.2.4"],
   ] as const)("raise level %i from nothing to %s and from 1.2.3 to %s", (level, first, next) => {
-    expect(targetRelease(undefined, ruleOf(level))).toEqual(versionOf(first));
-    expect(targetRelease(versionOf("1.2.3"), ruleOf(level))).toEqual(versionOf(next));
-    expect(targetRelease(versionOf("1.2.3+b"), ruleOf(level))).toEqual(versionOf(next));
+    expect(targetRelease(undefined, ruleOf(level))).toEqual(parseKnownVersion(first));
+    expect(targetRelease(parseKnownVersion("1.2.3"), ruleOf(level))).toEqual(parseKnownVersion(next));
+    expect(targetRelease(parseKnownVersion("1.2.3+b"), ruleOf(level))).toEqual(parseKnownVersion(next));
   });
 
   it.each([
@@ -80,8 +80,8 @@ describe("targetRelease and trainVersion", () => {
     [Level.MINOR, `1.${max - 1}.0`, `1.${max}.0`],
     [Level.PATCH, `1.2.${max - 1}`, `1.2.${max}`],
   ] as const)("go up to 2^53-1 at level %i and no further", (level, base, target) => {
-    expect(targetRelease(versionOf(base), ruleOf(level)).text).toBe(target);
-    expect(refusalOf(() => targetRelease(versionOf(target), ruleOf(level)))).toMatchObject({
+    expect(targetRelease(parseKnownVersion(base), ruleOf(level)).text).toBe(target);
+    expect(refusalOf(() => targetRelease(parseKnownVersion(target), ruleOf(level)))).toMatchObject({
       reason: "VERSION_OUT_OF_RANGE",
       metadata: {},
       violations: [],
@@ -89,14 +89,14 @@ describe("targetRelease and trainVersion", () => {
   });
 
   it("number a train up to 2^53-1 and no further", () => {
-    const target = versionOf("1.2.3");
-    expect(trainVersion(target, "rc", 0)).toEqual(versionOf("1.2.3-rc.1"));
-    expect(trainVersion(target, "rc", max - 1)).toEqual(versionOf(`1.2.3-rc.${max}`));
+    const target = parseKnownVersion("1.2.3");
+    expect(trainVersion(target, "rc", 0)).toEqual(parseKnownVersion("1.2.3-rc.1"));
+    expect(trainVersion(target, "rc", max - 1)).toEqual(parseKnownVersion(`1.2.3-rc.${max}`));
     expect(refusalOf(() => trainVersion(target, "rc", max))?.reason).toBe("VERSION_OUT_OF_RANGE");
   });
 
   it("refuse a version beyond 128 bytes", () => {
-    const target = versionOf(`${max}.${max}.${max}`);
+    const target = parseKnownVersion(`${max}.${max}.${max}`);
     const label = "a".repeat(64);
     expect(trainVersion(target, label, 10 ** 11).text).toHaveLength(128);
     expect(refusalOf(() => trainVersion(target, label, 10 ** 12))?.reason).toBe("VERSION_OUT_OF_RANGE");
@@ -122,7 +122,7 @@ describe("trainKeys", () => {
   it("hold TARGET-label.N and what goes on from it, and nothing else", () => {
     const counts = { inside: 0, outside: 0 };
     const property = fc.property(related, ([target, label, text]) => {
-      const { from, to, depth } = trainKeys(versionOf(target), label);
+      const { from, to, depth } = trainKeys(parseKnownVersion(target), label);
       const version = parseKnownVersion(text);
       const key = encodePrecedence(version);
       const isInside = Buffer.compare(from, key) <= 0 && Buffer.compare(key, to) < 0;
@@ -162,7 +162,7 @@ describe("mayResultIn", () => {
     const bases = versions.filter((text) => !text.includes("-") && (within === "" || satisfies(text, within ?? "")));
     const base = bases.toSorted(compare).at(-1);
     if (base === undefined && within !== "") return undefined;
-    const target = targetRelease(base === undefined ? undefined : versionOf(base), ruleOf(level));
+    const target = targetRelease(base === undefined ? undefined : parseKnownVersion(base), ruleOf(level));
     if (within !== "" && !satisfies(target.text, within ?? "")) return undefined;
     return prerelease === "" ? target : trainVersion(target, prerelease ?? "", versions.length);
   }
@@ -225,7 +225,7 @@ describe("parseIncrement", () => {
     `a${".a".repeat(31)}`,
   ])("takes the label %s", (label) => {
     expect(violationsOf(parseLabel(label))).toEqual([]);
-    const version = trainVersion(versionOf("1.0.0"), label, 0);
+    const version = trainVersion(parseKnownVersion("1.0.0"), label, 0);
     expect(version.text).toBe(`1.0.0-${label}.1`);
     expect(mayResultIn(version, ruleOf(Level.MAJOR, { prerelease: label }))).toBe(true);
   });

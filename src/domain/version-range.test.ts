@@ -3,8 +3,8 @@ import { compare, parse, Range, type SemVer, satisfies } from "semver";
 import { describe, expect, it } from "vitest";
 import { arbitraryIdentifier, arbitraryNumber, arbitraryVersion } from "../../test/support/arbitrary-version.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
-import { parseKnownVersion } from "../domain/version.ts";
 import { encodePrecedence } from "./precedence.ts";
+import { parseKnownVersion } from "./version.ts";
 import { MAX_RANGE_BYTES, parseVersionRange, type VersionRange } from "./version-range.ts";
 import { Violations } from "./violations.ts";
 
@@ -13,7 +13,7 @@ function rangeOf(text: string): VersionRange | undefined {
 }
 
 function isInside({ intervals }: VersionRange, version: string): boolean {
-  const key = encodePrecedence(versionOf(version));
+  const key = encodePrecedence(parseKnownVersion(version));
   return intervals.some(({ from, to }) => Buffer.compare(from, key) <= 0 && Buffer.compare(key, to) < 0);
 }
 
