@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { ModelMetadataSchema, ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { arbitraryMetadata } from "../../test/support/arbitrary-metadata.ts";
 import { readDocument } from "../../test/support/document.ts";
-import { canonicalRecord, formatDigest, isDigest, parseDigest, recordDigest } from "./digest.ts";
+import { canonicalRecord, formatDigest, isDigest, recordDigest } from "./digest.ts";
 
 interface Vector {
   readonly name: string;
@@ -89,18 +89,17 @@ test("agrees with the second implementation about any metadata", () => {
   );
 });
 
-test("writes a digest and reads it back", () => {
+test("writes a digest in lower-case hexadecimal digits", () => {
   const digest = recordDigest({ model: "a", version: "1.0.0", metadata: undefined });
   const text = formatDigest(digest);
-  expect(text).toMatch(/^sha256:[0-9a-f]{64}$/);
-  expect(Buffer.compare(parseDigest(text) ?? Buffer.alloc(0), digest)).toBe(0);
+  expect(isDigest(text)).toBe(true);
+  expect(Buffer.from(text.slice("sha256:".length), "hex").equals(digest)).toBe(true);
 });
 
 test.each(["", "sha256:", `sha256:${"A".repeat(64)}`, `sha256:${"0".repeat(63)}`, `sha256:${"0".repeat(64)}\n`])(
   "reads no digest in %j",
   (text) => {
     expect(isDigest(text)).toBe(false);
-    expect(parseDigest(text)).toBeUndefined();
   },
 );
 

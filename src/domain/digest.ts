@@ -35,11 +35,6 @@ export function formatDigest(digest: Uint8Array): string {
   return `sha256:${Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString("hex")}`;
 }
 
-/** The 32 bytes of a written digest, or undefined where the text is none. */
-export function parseDigest(text: string): Uint8Array | undefined {
-  return isDigest(text) ? Buffer.from(text.slice("sha256:".length), "hex") : undefined;
-}
-
 /** Whether the text is `sha256:` and 64 lower-case hexadecimal digits. */
 export function isDigest(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(text);

@@ -10,7 +10,7 @@ declare const brand: unique symbol;
 export type ModelName = string & { readonly [brand]: "ModelName" };
 
 /** The longest model name, in bytes. */
-export const MAX_MODEL_NAME_BYTES = 255;
+const MAX_MODEL_NAME_BYTES = 255;
 
 // Linear: a separator is never a letter or digit, so that there is one way only to split a text into components.
 const component = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";

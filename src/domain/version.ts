@@ -18,7 +18,7 @@ export interface Version {
 }
 
 /** The longest version, in bytes. */
-export const MAX_VERSION_BYTES = 128;
+const MAX_VERSION_BYTES = 128;
 
 /** The version in `text`, or undefined after adding what is wrong with `field`. */
 export function parseVersion(text: string, field: string, violations: Violations): Version | undefined {

@@ -147,13 +147,17 @@ const change = (): fc.Arbitrary<Partial<PlainRegistration>> =>
     arbitraryRegistration().map(({ number }) => ({ number })),
   );
 
+const registrations = () =>
+  fc
+    .tuple(arbitraryRegistration(), fc.option(fc.nat(7), { nil: undefined, freq: 2 }))
+    .map((args) => registerCommand(...args));
+
 const commands = () => [
-  fc
-    .tuple(arbitraryRegistration(), fc.option(fc.nat(7), { nil: undefined, freq: 2 }))
-    .map((args) => registerCommand(...args)),
-  fc
-    .tuple(arbitraryRegistration(), fc.option(fc.nat(7), { nil: undefined, freq: 2 }))
-    .map((args) => registerCommand(...args)),
+  registrations(),
+  registrations(),
+  registrations(),
+  registrations(),
+  fc.tuple(fc.nat(), change()).map((args) => repeatCommand(...args)),
   fc.tuple(fc.nat(), change()).map((args) => repeatCommand(...args)),
   fc.tuple(modelIndex(), dense()).map((args) => getCommand(...args)),
   fc
@@ -169,7 +173,7 @@ const commands = () => [
 
 describe("the service agrees with a model of it", () => {
   it("in every sequence of calls", async () => {
-    const property = fc.asyncProperty(fc.commands(commands(), { maxCommands: 40, size: "max" }), async (sequence) => {
+    const property = fc.asyncProperty(fc.commands(commands(), { maxCommands: 80, size: "max" }), async (sequence) => {
       const names = [uniqueModel(), uniqueModel("base")];
       const model = new RegistryModel(names);
       const requestIds = Array.from({ length: 8 }, () => randomUUID());
