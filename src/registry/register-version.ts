@@ -97,6 +97,10 @@ async function validateVersion(database: Database, registration: Registration): 
   const version = await versionToBe(database, registration);
   const row = toRow({ ...registration, version }, "");
   const obstacle = await findObstacle(database, row, registration);
+  // Somebody took the number that an increment led to; there is a next one.
+  if (obstacle?.kind === "taken" && registration.number.kind === "increment") {
+    return await validateVersion(database, registration);
+  }
   if (obstacle !== undefined) answerOrRefuse(obstacle, row, registration);
   return encodeRecord({ ...registration, version }, row.digest);
 }
