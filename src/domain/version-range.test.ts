@@ -143,6 +143,23 @@ describe("the intervals of a range", () => {
   });
 });
 
+describe("intervals", () => {
+  it("ascend and do not touch, whatever the order and overlap of the alternatives", () => {
+    fc.assert(
+      fc.property(fc.array(rangeText(), { minLength: 1, maxLength: 4 }), (alternatives) => {
+        const intervals = parseVersionRange(alternatives.join(" || "), "within", new Violations())?.intervals ?? [];
+        for (const [index, { from, to }] of intervals.entries()) {
+          expect(Buffer.compare(from, to)).toBe(-1);
+          const next = intervals[index + 1];
+          if (next !== undefined) expect(Buffer.compare(to, next.from)).toBe(-1);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(rangeOf("3 || 1 || 1 || 1.x || 2")?.intervals).toHaveLength(3);
+  });
+});
+
 const grammar = "is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0";
 const empty = "has an empty alternative; write * for every version";
 const prefixed = "has a v before a number; leave it out";

@@ -23,7 +23,10 @@ export interface VersionRange {
   readonly text: string;
   /** Whether a release or prerelease is spanned, npm's rule about prereleases left aside. */
   readonly spans: (version: string) => boolean;
-  /** Outside of these no version satisfies the range; inside, all do but prereleases that npm's rule excludes. */
+  /**
+   * Outside of these no version satisfies the range; inside, all do but prereleases that npm's rule excludes. They
+   * ascend and do not touch.
+   */
   readonly intervals: readonly KeyInterval[];
 }
 
@@ -53,7 +56,7 @@ function findMistake(text: string): string | undefined {
 // npm's parser throws at a text that is no range, and at bounds beyond 2^53-1; ours at a bound that no version can be.
 function parse(text: string): VersionRange | undefined {
   try {
-    const intervals = new Range(text).set.map(toInterval).filter((interval) => interval !== undefined);
+    const intervals = merge(new Range(text).set.map(toInterval).filter((interval) => interval !== undefined));
     const spanning = new Range(text, { includePrerelease: true });
     return { text, spans: (version) => spanning.test(version), intervals };
   } catch {
@@ -73,6 +76,16 @@ function toInterval(comparators: Comparators): KeyInterval | undefined {
     if (operator !== ">" && operator !== ">=") to = earlier(to, operator === "<" ? key : after(key));
   }
   return Buffer.compare(from, to) < 0 ? { from, to } : undefined;
+}
+
+function merge(intervals: readonly KeyInterval[]): KeyInterval[] {
+  const merged: KeyInterval[] = [];
+  for (const interval of intervals.toSorted((a, b) => Buffer.compare(a.from, b.from))) {
+    const last = merged.at(-1);
+    if (last === undefined || Buffer.compare(interval.from, last.to) > 0) merged.push(interval);
+    else merged[merged.length - 1] = { from: last.from, to: later(last.to, interval.to) };
+  }
+  return merged;
 }
 
 /** The first key after this one: no key goes on with 00 where another could end. */

@@ -30,11 +30,11 @@ async function findHighestRelease(
   model: ModelName,
   intervals: readonly KeyInterval[],
 ): Promise<Version | undefined> {
-  const found = await Promise.all(intervals.map((interval) => findReleaseIn(database, model, interval)));
-  const keys = found
-    .filter((version) => version !== undefined)
-    .map((version) => ({ version, key: encodePrecedence(version) }));
-  return keys.toSorted((a, b) => Buffer.compare(b.key, a.key))[0]?.version;
+  for (const interval of intervals.toReversed()) {
+    const release = await findReleaseIn(database, model, interval);
+    if (release !== undefined) return release;
+  }
+  return undefined;
 }
 
 // A prerelease on top is no base; the search goes on below all prereleases of its major.minor.patch.

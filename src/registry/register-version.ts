@@ -80,9 +80,9 @@ async function registerNext(
     for (let attempts = 0; performance.now() < deadline; attempts += 1) {
       // A caller who is gone leaves before something is sent, never after.
       signal.throwIfAborted();
-      const first = await findFirst(database, registration);
-      if (first !== undefined) return answerRepetition(registration, first);
-      const numbered = { ...registration, version: await nextVersion(database, registration.model, rule) };
+      const next = await nextOrFirst(database, registration, rule);
+      if (next.kind === "first") return answerRepetition(registration, next.first);
+      const numbered = { ...registration, version: next.version };
       const row = toRow(numbered, registeredBy);
       const insertion = await insertUntilKnown(database, row, numbered);
       if (insertion.kind === "stored") return row.record;
@@ -91,6 +91,22 @@ async function registerNext(
     }
     throw incrementContended(registration.model);
   });
+}
+
+type NextOrFirst =
+  | { readonly kind: "next"; readonly version: Version }
+  | { readonly kind: "first"; readonly first: RequestedRow };
+
+// Where the rule leads nowhere any more, the reason may be the first answer to this very request. Where it leads to a
+// number, a repetition is found by the unique request id.
+async function nextOrFirst(database: Database, registration: Registration, rule: NumberRule): Promise<NextOrFirst> {
+  try {
+    return { kind: "next", version: await nextVersion(database, registration.model, rule) };
+  } catch (error) {
+    const first = await findFirst(database, registration);
+    if (first === undefined) throw error;
+    return { kind: "first", first };
+  }
 }
 
 async function validateVersion(database: Database, registration: Registration): Promise<Uint8Array> {
@@ -126,8 +142,6 @@ function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration
   }
 }
 
-// A repeated increment is looked up before a number is derived anew: its own first answer may have changed what it leads
-// to, or that it leads anywhere. Two that arrive at once meet at the unique request id.
 async function findFirst(database: Database, { model, requestId }: Registration): Promise<RequestedRow | undefined> {
   return requestId === undefined ? undefined : await findByRequestId(database, model, requestId);
 }

@@ -75,6 +75,17 @@ describe("RegisterVersion with an increment", () => {
     expect(await replica(1).listAll({ model })).toEqual(["0.1.0"]);
   });
 
+  it("gives attempts at both replicas at once one answer, although it leaves the range nothing to raise", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const model = uniqueModel();
+      await replica(0).registerBare(model, "1.2.0");
+      const request = { ...increment(model, Level.MINOR, { within: "<=1.3.0" }), requestId: randomUUID() };
+      const answers = await Promise.all([0, 1, 0, 1].map((index) => replica(index).register(request)));
+      for (const answer of answers) expect(answer).toEqual(answers[0]);
+      expect(await replica(0).listAll({ model })).toEqual(["1.3.0", "1.2.0"]);
+    }
+  });
+
   it("answers a repetition although its own first answer has left the range nothing to raise", async () => {
     const model = uniqueModel();
     await replica(0).registerBare(model, "1.2.0");

@@ -116,6 +116,14 @@ describe("stele with DATABASE_URL", () => {
     expect(await service.stop()).toBe(0);
   });
 
+  it("warns when the database user has more rights than it needs, and names them", async () => {
+    await using test = await createTestDatabase();
+    await using asAdministrator = await startServiceProcess({ DATABASE_URL: test.adminUrl });
+    expect(asAdministrator.stderr).toContain('"rights":["is a superuser","may become the owner of model_version"');
+    await using asService = await startServiceProcess({ DATABASE_URL: test.url });
+    expect(asService.stderr).not.toContain("rights");
+  });
+
   it("refuses a schema of a later release", async () => {
     await using test = await createTestDatabase();
     await test.database.insertInto("stele_migration").values({ version: 99, name: "later" }).execute();
