@@ -253,11 +253,18 @@ test.each([
   ["a group that never ends", tag(99, WireType.StartGroup)],
   ["a group that ends as another", message(tag(99, WireType.StartGroup), tag(98, WireType.EndGroup))],
   ["100,000 groups in each other", Buffer.alloc(200_000, tag(99, WireType.StartGroup))],
-  ["text that is no UTF-8", inside(1, Buffer.of(0xff))],
-  ["a key that is no UTF-8", attributes(inside(1, inside(1, Buffer.of(0xff)), inside(2, varint(4, 1))))],
 ])("refuses %s as undecodable", (_name, bytes) => {
   const message = "the request cannot be decoded; generate the client from the proto that the service serves";
   expect(() => decode(bytes)).toThrow(expect.objectContaining({ reason: "UNDECODABLE_REQUEST", message }));
+});
+
+test.each([
+  ["model", inside(1, Buffer.of(0xff))],
+  ['metadata.attributes["\ufffd"].key', attributes(inside(1, inside(1, Buffer.of(0xff)), inside(2, varint(4, 1))))],
+])("tells that %s is no UTF-8", (field, bytes) => {
+  const description = "is not UTF-8; send text in UTF-8, and bytes in base64";
+  const violations = [{ field, description, reason: "INVALID_FIELD" }];
+  expect(() => decode(bytes)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST", violations }));
 });
 
 test("answers or refuses damaged bytes, and never fails otherwise", () => {

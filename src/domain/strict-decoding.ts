@@ -1,11 +1,12 @@
 // What is stored for ever is only what was understood. The decoder drops what it does not know inside maps and
 // attributes, takes an attribute without a kind for null, and reads a field of another wire type as if it had its
-// own. So the bytes of a request are walked by the descriptors before they are decoded.
+// own; text that is no UTF-8 it refuses without a path. So the bytes of a request are walked by the descriptors before they are decoded.
 //
 // Left as protobuf has it: a singular message that occurs again is merged, the last of a oneof and the last entry
 // of a map's key count. Numbers of an enum that have no name are judged where the
 // enum is used; a null_value is null whatever its number.
 
+import { isUtf8 } from "node:buffer";
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { RegistryError, undecodableRequest } from "./errors.ts";
@@ -22,7 +23,7 @@ const MAX_MESSAGES = 65_536;
 /**
  * The message in `bytes`. Adds what decoding it would lose: fields that are not known, at any depth, and attributes
  * without a kind. Throws UNDECODABLE_REQUEST for bytes that are no message; and the request's error, with everything
- * added so far, where a field has another type, is nested too deeply, or holds too many messages to be decoded.
+ * added so far, where a field has another type, is no UTF-8, is nested too deeply, or holds too many messages to be decoded.
  */
 export function decodeStrictly<Desc extends DescMessage>(
   schema: Desc,
@@ -114,11 +115,22 @@ class WireWalk {
         fieldPath(place.message.path(), field.name),
         "has another type than in the proto; generate the client anew",
       );
+    } else if (field.isText) {
+      this.#text(field, place);
     } else if (field.message === undefined) {
       this.#skip(tag);
     } else {
       this.#content(field, field.message, place);
     }
+  }
+
+  // The decoder would refuse the whole message, and not say where.
+  #text(field: FieldPlan, place: Place): void {
+    const length = this.#reader.uint32();
+    const start = this.#reader.pos;
+    this.#reader.pos = start + length;
+    if (isUtf8(this.#bytes.subarray(start, start + length))) return;
+    this.#refuse(fieldPath(place.message.path(), field.name), "is not UTF-8; send text in UTF-8, and bytes in base64");
   }
 
   #content(field: FieldPlan, plan: MessagePlan, place: Place): void {

@@ -21,6 +21,8 @@ export interface FieldPlan {
   readonly wireType: WireType;
   /** Numbers in a list may also come together, length-delimited. */
   readonly packable: boolean;
+  /** Text must be UTF-8, or the decoder refuses the whole message without saying where. */
+  readonly isText: boolean;
   readonly isKind: boolean;
   readonly cardinality: "singular" | "list" | "map";
   /** The message inside; undefined in a field of scalars. */
@@ -46,7 +48,8 @@ function planField(field: DescField): FieldPlan {
   const { number, name, parent, fieldKind } = field;
   const path = pathOf(field);
   const cardinality = fieldKind === "list" || fieldKind === "map" ? fieldKind : "singular";
-  const common = { number, name, cardinality, isKind: isValue(parent), packable: false, path } as const;
+  const isText = fieldKind !== "map" && field.scalar === ScalarType.STRING;
+  const common = { number, name, cardinality, isKind: isValue(parent), packable: false, isText, path } as const;
   if (fieldKind === "map") return { ...common, wireType: WireType.LengthDelimited, message: planEntry(field) };
   const wireType = wireTypeOf(field);
   if (field.message !== undefined) return { ...common, wireType, message: planOf(field.message) };
@@ -61,9 +64,12 @@ function planField(field: DescField): FieldPlan {
 function planEntry(map: DescField & { fieldKind: "map" }): MessagePlan {
   const common = { cardinality: "singular", packable: false, path: (entry: string) => entry } as const;
   const keyType = wireTypeOf({ scalar: map.mapKey });
-  const key = { ...common, number: 1, name: "key", wireType: keyType, isKind: false, message: undefined };
+  const isText = map.mapKey === ScalarType.STRING;
+  const key = { ...common, number: 1, name: "key", wireType: keyType, isText, isKind: false, message: undefined };
   const message = map.message && planOf(map.message);
-  const value = { ...common, number: 2, name: "value", wireType: wireTypeOf(map), isKind: true, message };
+  const isTextValue = map.scalar === ScalarType.STRING;
+  const wireType = wireTypeOf(map);
+  const value = { ...common, number: 2, name: "value", wireType, isText: isTextValue, isKind: true, message };
   const fields = new Map<number, FieldPlan>([
     [1, key],
     [2, value],

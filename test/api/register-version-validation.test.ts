@@ -170,14 +170,37 @@ describe("RegisterVersion answers a client error", () => {
   it.each([
     ["truncated", Buffer.of(0x0a, 0x05, 0x61)],
     ["an endless varint", Buffer.alloc(20, 0xff)],
-    ["text that is no UTF-8", Buffer.of(0x0a, 0x01, 0xff)],
-    ["overlong UTF-8", Buffer.of(0x0a, 0x02, 0xc0, 0xaf)],
     ["100,000 levels of nesting", Buffer.alloc(100_000, 0x22)],
   ])("to bytes that cannot be decoded: %s", async (_, bytes) => {
     expect(await errorOf(sendBytes(service.address, registerPath, bytes))).toMatchObject({
       code: "INVALID_ARGUMENT",
       reason: "UNDECODABLE_REQUEST",
     });
+  });
+});
+
+describe("RegisterVersion tells where text is not UTF-8,", () => {
+  const invalid = {
+    "a lone byte": Buffer.of(0xff),
+    overlong: Buffer.of(0xc0, 0xaf),
+    "a surrogate": Buffer.of(0xed, 0xa0, 0x80),
+  };
+
+  it.each([
+    ["model", (text: Buffer) => field(1, text)],
+    ["metadata.description", (text: Buffer) => field(4, field(1, text))],
+    ["metadata.artifacts[0].uri", (text: Buffer) => field(4, field(8, field(2, text)))],
+    ['metadata.labels["k"].value', (text: Buffer) => field(4, field(11, field(1, Buffer.from("k")), field(2, text)))],
+    [
+      "metadata.attributes.a.string_value",
+      (text: Buffer) => field(4, field(12, field(1, field(1, Buffer.from("a")), field(2, field(3, text))))),
+    ],
+  ])("in %s", async (path, request) => {
+    for (const text of Object.values(invalid)) {
+      const error = await errorOf(sendBytes(service.address, registerPath, request(text)));
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST" });
+      expect(error.violations).toContain(`${path}: is not UTF-8; send text in UTF-8, and bytes in base64`);
+    }
   });
 });
 
