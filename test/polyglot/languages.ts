@@ -2,6 +2,7 @@
 // language's own tools, dependencies from its own registry, both pinned by the files beside the client.
 
 import { cp } from "node:fs/promises";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder, runProgram } from "../support/program.ts";
@@ -63,7 +64,9 @@ async function buildGo(folder: string): Promise<Command> {
 }
 
 async function buildJava(folder: string): Promise<Command> {
-  await runProgram("mvn", ["--quiet", "--batch-mode", "compile"], { cwd: folder });
+  // Java asks the system for the home folder, and not HOME, which users without one of their own set.
+  const repository = `-Dmaven.repo.local=${join(homedir(), ".m2", "repository")}`;
+  await runProgram("mvn", ["--quiet", "--batch-mode", repository, "compile"], { cwd: folder });
   const classPath = [join(folder, "target", "classes"), join(folder, "target", "lib", "*")].join(delimiter);
   return ["java", "-cp", classPath, "Client"];
 }
