@@ -1,7 +1,7 @@
 // How the server derives the next number: from the highest release (within a range), never from a prerelease. A
 // prerelease label makes it the next of the train that leads to that number.
 
-import { type Increment, Level } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { type Increment, Level, Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { quote, versionOutOfRange } from "./errors.ts";
 import { encodePrecedence } from "./precedence.ts";
 import { parseVersion, type Version } from "./version.ts";
@@ -19,11 +19,15 @@ export interface NumberRule {
 /** The rule in a request, or undefined after adding what is wrong with the fields below `field`. */
 export function parseIncrement(increment: Increment, field: string, violations: Violations): NumberRule | undefined {
   const level = parseLevel(increment.level, `${field}.level`, violations);
-  const within =
-    increment.within === "" ? undefined : parseVersionRange(increment.within, `${field}.within`, violations);
+  const within = parseWithin(increment.within, `${field}.within`, violations);
   const prerelease =
     increment.prerelease === "" ? undefined : parseLabel(increment.prerelease, `${field}.prerelease`, violations);
   return level === undefined ? undefined : { level, within, prerelease };
+}
+
+// The base is a release.
+function parseWithin(text: string, field: string, violations: Violations): VersionRange | undefined {
+  return text === "" ? undefined : parseVersionRange(text, Prereleases.EXCLUDE, field, violations);
 }
 
 function parseLevel(level: Level, field: string, violations: Violations): NumberRule["level"] | undefined {

@@ -62,13 +62,21 @@ function pushNumber(key: number[], value: number): void {
 /** The version that has this key, without build metadata, or undefined where no version has it. */
 export function decodePrecedence(key: Uint8Array): Version | undefined {
   if (key.length > MAX_PRECEDENCE_BYTES) return undefined;
-  const version = parseVersion(readText(key), "", new Violations());
+  const version = parseVersion(formatPrecedence(key), "", new Violations());
   if (version === undefined) return undefined;
   // Whatever is not canonical (a number in too many bytes, bytes left over or missing) has another key.
   return Buffer.compare(encodePrecedence(version), key) === 0 ? version : undefined;
 }
 
-function readText(key: Uint8Array): string {
+/** Whether the key, which must be one, is that of a release. */
+export function isRelease(key: Uint8Array): boolean {
+  let at = 0;
+  for (let number = 0; number < 3; number++) at += 1 + Math.max(0, (key[at] ?? 0) - SINGLE_BYTE_MAX);
+  return key[at] === RELEASE;
+}
+
+/** The text of the version that has this key, which must be one; without build metadata. */
+export function formatPrecedence(key: Uint8Array): string {
   let position = 0;
   const byte = () => key[position++] ?? END_OF_TEXT;
   const number = () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
-import { compare, parse, Range, type SemVer, satisfies } from "semver";
+import { parse, SemVer, satisfies } from "semver";
 import { describe, expect, it } from "vitest";
+import { Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { arbitraryIdentifier, arbitraryNumber, arbitraryVersion } from "../../test/support/arbitrary-version.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
 import { encodePrecedence } from "./precedence.ts";
@@ -8,13 +9,14 @@ import { parseKnownVersion } from "./version.ts";
 import { MAX_RANGE_BYTES, parseVersionRange, type VersionRange } from "./version-range.ts";
 import { Violations } from "./violations.ts";
 
-function rangeOf(text: string): VersionRange | undefined {
-  return parseVersionRange(text, "within", new Violations());
+function rangeOf(text: string, prereleases: Prereleases = Prereleases.UNSPECIFIED): VersionRange | undefined {
+  return parseVersionRange(text, prereleases, "range", new Violations());
 }
 
-function isInside({ intervals }: VersionRange, version: string): boolean {
+function isInside({ intervals }: VersionRange, { version, prerelease }: SemVer): boolean {
   const key = encodePrecedence(parseKnownVersion(version));
-  return intervals.some(({ from, to }) => Buffer.compare(from, key) <= 0 && Buffer.compare(key, to) < 0);
+  const around = intervals.filter(({ from, to }) => Buffer.compare(from, key) <= 0 && Buffer.compare(key, to) < 0);
+  return around.some(({ prereleases }) => prereleases || prerelease.length === 0);
 }
 
 // Small numbers so that ranges and versions meet; large ones so that bounds do.
@@ -60,10 +62,10 @@ const rangeText = () =>
     .map(([alternatives, or, space]) => space + alternatives.join(or) + space);
 
 /** Runs the check on ranges that are taken, with versions of which many are inside. */
-function checkRanges(check: (range: VersionRange, version: SemVer) => void, numRuns = 4_000): void {
+function checkRanges(rule: Prereleases, check: (range: VersionRange, version: SemVer) => void, numRuns = 4_000): void {
   let taken = 0;
   const property = fc.property(rangeText(), fc.array(version(), { minLength: 5, maxLength: 10 }), (text, versions) => {
-    const range = rangeOf(text);
+    const range = rangeOf(text, rule);
     if (range === undefined) return;
     taken += 1;
     for (const each of versions) {
@@ -75,48 +77,42 @@ function checkRanges(check: (range: VersionRange, version: SemVer) => void, numR
   expect(taken).toBeGreaterThan(numRuns / 2);
 }
 
-describe("the intervals of a range", () => {
-  it("hold every version that satisfies the range by npm's rule", () => {
-    let satisfying = 0;
-    checkRanges((range, { version }) => {
-      if (!satisfies(version, range.text)) return;
-      satisfying += 1;
-      if (!isInside(range, version)) throw new Error(`${version} satisfies ${range.text}, but is outside`);
+const rules = [
+  ["UNSPECIFIED", Prereleases.UNSPECIFIED, (version: SemVer, text: string) => satisfies(version, text)],
+  [
+    "INCLUDE",
+    Prereleases.INCLUDE,
+    (version: SemVer, text: string) => satisfies(version, text, { includePrerelease: true }),
+  ],
+  [
+    "EXCLUDE",
+    Prereleases.EXCLUDE,
+    (version: SemVer, text: string) => satisfies(version, text) && version.prerelease.length === 0,
+  ],
+] as const;
+
+describe.each(rules)("with prereleases %s a range", (_, prereleases, isExpected) => {
+  it("selects what semver's own test takes, and its intervals hold exactly that", () => {
+    let selected = 0;
+    checkRanges(prereleases, (range, version) => {
+      const expected = isExpected(version, range.text);
+      const key = encodePrecedence(parseKnownVersion(version.version));
+      const found = { isInside: isInside(range, version), selects: range.selects(key) };
+      const about = { version: version.version, range: range.text };
+      expect({ ...about, ...found }).toEqual({ ...about, isInside: expected, selects: expected });
+      if (expected) selected += 1;
     });
-    expect(satisfying).toBeGreaterThan(1_000);
+    expect(selected).toBeGreaterThan(1_000);
   });
 
-  it("hold releases that satisfy the range and no other", () => {
-    checkRanges((range, { version, prerelease }) => {
-      if (prerelease.length > 0) return;
-      const expected = satisfies(version, range.text);
-      expect([version, range.text, isInside(range, version)]).toEqual([version, range.text, expected]);
-      expect([version, range.text, range.spans(version)]).toEqual([version, range.text, expected]);
+  it("spans what satisfies it, the rule about prereleases left aside", () => {
+    checkRanges(prereleases, (range, version) => {
+      expect(range.spans(version.version)).toBe(satisfies(version, range.text, { includePrerelease: true }));
     });
   });
+});
 
-  // npm takes >=0.0.0 for *, except where prereleases are included.
-  it("hold no prerelease that the range does not span, but those of 0.0.0", () => {
-    checkRanges((range, { version, major, minor, patch, prerelease }) => {
-      if (prerelease.length === 0 || !isInside(range, version) || range.spans(version)) return;
-      if (`${major}.${minor}.${patch}` !== "0.0.0") throw new Error(`${range.text} does not span ${version}`);
-    });
-    expect(rangeOf(">=0.0.0")?.spans("0.0.0-rc.1")).toBe(false);
-  });
-
-  // Included, npm lowers the bound of 1.x, ^1.2 and 1.0.0 - 2.0.0 from >=1.0.0 to >=1.0.0-0.
-  it("hold every prerelease that the range spans, but those of a release that is its lower bound", () => {
-    checkRanges((range, version) => {
-      expect(range.spans(version.version)).toBe(satisfies(version.version, range.text, { includePrerelease: true }));
-      if (!range.spans(version.version) || isInside(range, version.version)) return;
-      const release = `${version.major}.${version.minor}.${version.patch}`;
-      const bounds = new Range(range.text).set.flat().filter((bound) => bound.operator === ">=");
-      const isLowest = bounds.some((bound) => compare(bound.semver, release) === 0);
-      if (version.prerelease.length === 0 || !isLowest) throw new Error(`${version} is outside of ${range.text}`);
-    });
-    expect(rangeOf("1.x")?.spans("1.0.0-0")).toBe(true);
-  });
-
+describe("the intervals of a range, prereleases included,", () => {
   it.each([
     ["*", ["0.0.0-0", "0.0.0", "9007199254740991.9007199254740991.9007199254740991"], []],
     ["x", ["0.0.0", "1.0.0-rc.1"], []],
@@ -136,22 +132,20 @@ describe("the intervals of a range", () => {
     ["~1.2.3-alpha.V", ["1.2.3-alpha.V", "1.2.9"], ["1.3.0-0"]],
     ["1.2.3+v.1", ["1.2.3"], ["1.2.4"]],
   ])("of %j hold %j and not %j", (text, inside, outside) => {
-    const range = rangeOf(text);
+    const range = rangeOf(text, Prereleases.INCLUDE);
     if (range === undefined) throw new Error(`${text} is refused`);
-    expect(inside.filter((version) => !isInside(range, version))).toEqual([]);
-    expect(outside.filter((version) => isInside(range, version))).toEqual([]);
+    expect(inside.filter((version) => !isInside(range, new SemVer(version)))).toEqual([]);
+    expect(outside.filter((version) => isInside(range, new SemVer(version)))).toEqual([]);
   });
-});
 
-describe("intervals", () => {
-  it("ascend and do not touch, whatever the order and overlap of the alternatives", () => {
+  it.each(rules)("ascend and do not overlap with prereleases %s", (_, prereleases) => {
     fc.assert(
       fc.property(fc.array(rangeText(), { minLength: 1, maxLength: 4 }), (alternatives) => {
-        const intervals = parseVersionRange(alternatives.join(" || "), "within", new Violations())?.intervals ?? [];
+        const intervals = rangeOf(alternatives.join(" || "), prereleases)?.intervals ?? [];
         for (const [index, { from, to }] of intervals.entries()) {
           expect(Buffer.compare(from, to)).toBe(-1);
           const next = intervals[index + 1];
-          if (next !== undefined) expect(Buffer.compare(to, next.from)).toBe(-1);
+          if (next !== undefined) expect(Buffer.compare(to, next.from)).not.toBe(1);
         }
       }),
       { numRuns: 500 },
@@ -166,7 +160,7 @@ const prefixed = "has a v before a number; leave it out";
 
 describe("parseVersionRange", () => {
   it.each([
-    ["", empty],
+    ["", "is required; give a range in npm's grammar, such as ^1.2, or * for every version"],
     [" ", empty],
     ["||", empty],
     ["1 ||", empty],
@@ -192,9 +186,11 @@ describe("parseVersionRange", () => {
     ["1.2.9007199254740992", grammar],
     ["^9007199254740992", grammar],
   ])("refuses %j", (text, mistake) => {
-    const [violation, ...more] = violationsOf((violations) => parseVersionRange(text, "within", violations));
+    const [violation, ...more] = violationsOf((violations) =>
+      parseVersionRange(text, Prereleases.UNSPECIFIED, "range", violations),
+    );
     expect(more).toEqual([]);
-    expect(violation).toMatchObject({ field: "within", reason: "INVALID_FIELD" });
+    expect(violation).toMatchObject({ field: "range", reason: "INVALID_FIELD" });
     expect(violation?.description.endsWith(mistake)).toBe(true);
   });
 
@@ -224,9 +220,9 @@ describe("parseVersionRange", () => {
   it("takes 512 bytes and refuses 513", () => {
     const longest = `1.0.0${" ".repeat(MAX_RANGE_BYTES - 10)}2.0.0`;
     expect(rangeOf(longest)).toBeDefined();
-    expect(violationsOf((violations) => parseVersionRange(`${longest} `, "within", violations))).toEqual([
-      { field: "within", description: "has 513 bytes; a range has at most 512", reason: "INVALID_FIELD" },
-    ]);
+    expect(
+      violationsOf((violations) => parseVersionRange(`${longest} `, Prereleases.UNSPECIFIED, "range", violations)),
+    ).toEqual([{ field: "range", description: "has 513 bytes; a range has at most 512", reason: "INVALID_FIELD" }]);
   });
 
   it.each([
@@ -261,7 +257,7 @@ describe("parseVersionRange", () => {
     fc.assert(
       fc.property(fc.oneof(text, fc.string({ unit: "binary" }), rangeText()), (any) => {
         const violations = new Violations();
-        const range = parseVersionRange(any, "within", violations);
+        const range = parseVersionRange(any, Prereleases.UNSPECIFIED, "range", violations);
         expect(violationsOf(() => violations.throwIfAny())).toHaveLength(range === undefined ? 1 : 0);
       }),
       { numRuns: 5_000 },

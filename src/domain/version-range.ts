@@ -1,10 +1,12 @@
 // A range in npm's grammar, as intervals of precedence keys. npm's semver parses it; it also takes an empty
-// alternative for everything and a leading v, which are refused here: nothing means "latest" by accident.
+// alternative for everything and a leading v, which are refused here: nothing means "latest" by accident. The intervals
+// are where to look; the final word is semver's own test.
 
-import { Range } from "semver";
+import { Range, SemVer } from "semver";
+import { Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { quote } from "./errors.ts";
-import { encodePrecedence } from "./precedence.ts";
-import { parseKnownVersion } from "./version.ts";
+import { encodePrecedence, formatPrecedence } from "./precedence.ts";
+import { parseKnownVersion, type Version } from "./version.ts";
 import type { Violations } from "./violations.ts";
 
 /** A half-open stretch of precedence keys. */
@@ -15,34 +17,48 @@ export interface KeyInterval {
   readonly to: Uint8Array;
 }
 
+/** A stretch of keys of which all releases are selected, and the prereleases too or none of them. */
+export interface VersionInterval extends KeyInterval {
+  readonly prereleases: boolean;
+}
+
 /** The stretch of all keys: each begins with a byte below FF (precedence.ts). */
 export const everyKey: KeyInterval = { from: Buffer.alloc(0), to: Buffer.of(0xff) };
 
-/** A range that keeps the grammar. */
-export interface VersionRange {
+/** Some of a model's versions, selected by their numbers. */
+export interface VersionSelection {
+  /** What is selected is inside of these; they ascend and do not overlap. */
+  readonly intervals: readonly VersionInterval[];
+  /** The final word about a version inside an interval, by its key. */
+  readonly selects: (key: Uint8Array) => boolean;
+}
+
+/** A range that keeps the grammar, under a rule about prereleases. */
+export interface VersionRange extends VersionSelection {
   readonly text: string;
-  /** Whether a release or prerelease is spanned, npm's rule about prereleases left aside. */
+  /** Whether a release or prerelease is between the bounds, the rule about prereleases left aside. */
   readonly spans: (version: string) => boolean;
-  /**
-   * Outside of these no version satisfies the range; inside, all do but prereleases that npm's rule excludes. They
-   * ascend and do not touch.
-   */
-  readonly intervals: readonly KeyInterval[];
 }
 
 /** The longest range, in bytes. */
 export const MAX_RANGE_BYTES = 512;
 
 /** The range in `text`, or undefined after adding what is wrong with `field`. */
-export function parseVersionRange(text: string, field: string, violations: Violations): VersionRange | undefined {
+export function parseVersionRange(
+  text: string,
+  prereleases: Prereleases,
+  field: string,
+  violations: Violations,
+): VersionRange | undefined {
   const mistake = findMistake(text);
-  const range = mistake === undefined ? parse(text) : undefined;
+  const range = mistake === undefined ? parse(text, prereleases) : undefined;
   if (range !== undefined) return range;
   violations.addInvalid(field, mistake ?? `${quote(text)} is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0`);
   return undefined;
 }
 
 function findMistake(text: string): string | undefined {
+  if (text === "") return "is required; give a range in npm's grammar, such as ^1.2, or * for every version";
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > MAX_RANGE_BYTES) return `has ${sizeBytes} bytes; a range has at most ${MAX_RANGE_BYTES}`;
   if (/[^ -~]/.test(text)) return `${quote(text)} has characters that no range has; use spaces and ASCII`;
@@ -54,11 +70,20 @@ function findMistake(text: string): string | undefined {
 }
 
 // npm's parser throws at a text that is no range, and at bounds beyond 2^53-1; ours at a bound that no version can be.
-function parse(text: string): VersionRange | undefined {
+function parse(text: string, prereleases: Prereleases): VersionRange | undefined {
   try {
-    const intervals = merge(new Range(text).set.map(toInterval).filter((interval) => interval !== undefined));
-    const spanning = new Range(text, { includePrerelease: true });
-    return { text, spans: (version) => spanning.test(version), intervals };
+    const [strict, spanning] = [new Range(text), new Range(text, { includePrerelease: true })];
+    const isIncluding = prereleases === Prereleases.INCLUDE;
+    const range = isIncluding ? spanning : strict;
+    return {
+      text,
+      spans: (version) => spanning.test(version),
+      intervals: arrange(range.set.flatMap((bounds) => toIntervals(bounds, prereleases))),
+      selects: (key) => {
+        const version = new SemVer(formatPrecedence(key));
+        return range.test(version) && (prereleases !== Prereleases.EXCLUDE || version.prerelease.length === 0);
+      },
+    };
   } catch {
     return undefined;
   }
@@ -66,8 +91,22 @@ function parse(text: string): VersionRange | undefined {
 
 type Comparators = Range["set"][number];
 
-// Undefined where the bounds leave nothing.
-function toInterval(comparators: Comparators): KeyInterval | undefined {
+// By npm's rule a prerelease is selected where one of the bounds is a prerelease of the same major.minor.patch.
+function toIntervals(comparators: Comparators, prereleases: Prereleases): VersionInterval[] {
+  const between = toInterval(comparators);
+  if (prereleases === Prereleases.INCLUDE) return nonEmpty({ ...between, prereleases: true });
+  const releases = nonEmpty({ ...between, prereleases: false });
+  if (prereleases === Prereleases.EXCLUDE) return releases;
+  const named = boundsOf(comparators).filter(({ prerelease }) => prerelease.length > 0);
+  const trains = named.map(trainOf).map(({ from, to }) => ({
+    from: later(from, between.from),
+    to: earlier(to, between.to),
+    prereleases: true,
+  }));
+  return [...releases, ...trains.flatMap(nonEmpty)];
+}
+
+function toInterval(comparators: Comparators): KeyInterval {
   let { from, to } = everyKey;
   for (const { operator, semver } of comparators) {
     if (semver.version === undefined) continue; // ANY, the comparator of *
@@ -75,28 +114,65 @@ function toInterval(comparators: Comparators): KeyInterval | undefined {
     if (operator !== "<" && operator !== "<=") from = later(from, operator === ">" ? after(key) : key);
     if (operator !== ">" && operator !== ">=") to = earlier(to, operator === "<" ? key : after(key));
   }
-  return Buffer.compare(from, to) < 0 ? { from, to } : undefined;
+  return { from, to };
 }
 
-function merge(intervals: readonly KeyInterval[]): KeyInterval[] {
-  const merged: KeyInterval[] = [];
+function boundsOf(comparators: Comparators): Version[] {
+  return comparators.flatMap(({ semver }) => (semver.version === undefined ? [] : [parseKnownVersion(semver.version)]));
+}
+
+/** The keys of a version's release and of all its prereleases, of which 0 is the lowest. */
+function trainOf({ major, minor, patch }: Version): KeyInterval {
+  const core = { text: "", major, minor, patch };
+  const release = encodePrecedence({ ...core, prerelease: [] });
+  return { from: encodePrecedence({ ...core, prerelease: [0] }), to: after(release) };
+}
+
+function nonEmpty(interval: VersionInterval): VersionInterval[] {
+  return Buffer.compare(interval.from, interval.to) < 0 ? [interval] : [];
+}
+
+// Where intervals of both kinds overlap, prereleases are selected.
+function arrange(intervals: readonly VersionInterval[]): VersionInterval[] {
+  const whole = merge(intervals.filter(({ prereleases }) => prereleases));
+  const releases = merge(intervals.filter(({ prereleases }) => !prereleases));
+  return [...whole, ...subtract(releases, whole)].toSorted((a, b) => Buffer.compare(a.from, b.from));
+}
+
+function merge(intervals: readonly VersionInterval[]): VersionInterval[] {
+  const merged: VersionInterval[] = [];
   for (const interval of intervals.toSorted((a, b) => Buffer.compare(a.from, b.from))) {
     const last = merged.at(-1);
     if (last === undefined || Buffer.compare(interval.from, last.to) > 0) merged.push(interval);
-    else merged[merged.length - 1] = { from: last.from, to: later(last.to, interval.to) };
+    else merged[merged.length - 1] = { ...last, to: later(last.to, interval.to) };
   }
   return merged;
 }
 
+/** What is left of the intervals outside of the holes; both ascend. */
+function subtract(intervals: readonly VersionInterval[], holes: readonly KeyInterval[]): VersionInterval[] {
+  return intervals.flatMap((interval) => {
+    const rest: VersionInterval[] = [];
+    let { from } = interval;
+    for (const hole of holes) {
+      rest.push(...nonEmpty({ ...interval, from, to: earlier(hole.from, interval.to) }));
+      from = later(from, hole.to);
+    }
+    return [...rest, ...nonEmpty({ ...interval, from })];
+  });
+}
+
 /** The first key after this one: no key goes on with 00 where another could end. */
-function after(key: Uint8Array): Uint8Array {
+export function after(key: Uint8Array): Uint8Array {
   return Buffer.concat([key, Buffer.of(0)]);
 }
 
-function later(a: Uint8Array, b: Uint8Array): Uint8Array {
+/** The one of two keys that sorts last. */
+export function later(a: Uint8Array, b: Uint8Array): Uint8Array {
   return Buffer.compare(a, b) >= 0 ? a : b;
 }
 
-function earlier(a: Uint8Array, b: Uint8Array): Uint8Array {
+/** The one of two keys that sorts first. */
+export function earlier(a: Uint8Array, b: Uint8Array): Uint8Array {
   return Buffer.compare(a, b) <= 0 ? a : b;
 }

@@ -3,7 +3,8 @@ import { type NumberRule, targetRelease, trainKeys, trainVersion } from "../doma
 import type { ModelName } from "../domain/model-name.ts";
 import { decodePrecedence, encodePrecedence } from "../domain/precedence.ts";
 import type { Version } from "../domain/version.ts";
-import { everyKey, type KeyInterval } from "../domain/version-range.ts";
+import type { KeyInterval } from "../domain/version-range.ts";
+import { everyRelease } from "../domain/version-selection.ts";
 import type { Database } from "../store/database.ts";
 import { findHighest } from "../store/model-version-store.ts";
 
@@ -14,7 +15,7 @@ import { findHighest } from "../store/model-version-store.ts";
  */
 export async function nextVersion(database: Database, model: ModelName, rule: NumberRule): Promise<Version> {
   const { within, prerelease } = rule;
-  const base = await findHighestRelease(database, model, within?.intervals ?? [everyKey]);
+  const base = await findHighestRelease(database, model, within?.intervals ?? everyRelease.intervals);
   if (within !== undefined && base === undefined) throw noBaseVersion(model, within.text);
   const target = targetRelease(base, rule);
   if (within !== undefined && !within.spans(target.text)) {
