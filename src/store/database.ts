@@ -3,8 +3,9 @@
 // parameters are prepared under a name, which Kysely does not do by itself (1.75 times as fast).
 
 import { createHash } from "node:crypto";
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
+import { makeCancellable } from "./cancellation.ts";
 import type { Tables } from "./schema.ts";
 
 /** The handle that every store function takes. */
@@ -23,18 +24,35 @@ export interface DatabaseOptions {
 
 /** Opens a pool; nothing connects before the first query. `destroy()` closes it. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { connection, maxConnections = 16, preparedStatements = true, onConnectionError } = options;
+  const { maxConnections = 16, preparedStatements = true } = options;
+  const queries = openPool(options, { max: maxConnections, ...(preparedStatements && { Client: PreparingClient }) });
+  // A transaction pooler gives each transaction another backend, so that nobody knows which one to cancel.
+  if (!preparedStatements) return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: queries }) });
+  const control = openPool(options, { max: 1, idleTimeoutMillis: 10_000 });
+  const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: endingTogether(queries, control) }) });
+  makeCancellable(database, { queries, control });
+  return database;
+}
+
+function openPool({ connection, onConnectionError }: DatabaseOptions, settings: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     ...(typeof connection === "string" ? { connectionString: connection } : connection),
-    ...(preparedStatements ? { Client: PreparingClient } : {}),
+    ...settings,
     application_name: "stele",
-    max: maxConnections,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
   });
   pool.on("error", onConnectionError);
   pool.on("connect", (client) => client.on("error", onConnectionError));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return pool;
+}
+
+function endingTogether(queries: pg.Pool, control: pg.Pool): PostgresPool {
+  return {
+    options: queries.options,
+    connect: async () => await queries.connect(),
+    end: async () => void (await Promise.all([queries.end(), control.end()])),
+  };
 }
 
 /** A client that prepares each statement with parameters once per connection. */

@@ -12,6 +12,7 @@ import {
   type QueryResult,
 } from "kysely";
 import { databaseUnavailable } from "../domain/errors.ts";
+import { readRows } from "./cancellation.ts";
 import { isConnectionFailure } from "./connection-failure.ts";
 import type { Database } from "./database.ts";
 import type { Tables } from "./schema.ts";
@@ -35,8 +36,11 @@ class Placeholder {
 /** Stands for the value of a parameter while a statement is built. */
 export type Param<P> = <K extends keyof P & string>(name: K) => P[K];
 
-/** Runs a compiled statement; connection failures are DATABASE_UNAVAILABLE, other errors are the driver's own. */
-export type Statement<P, R> = (database: Database, params: P) => Promise<QueryResult<R>>;
+/**
+ * Runs a compiled statement; connection failures are DATABASE_UNAVAILABLE, other errors are the driver's own. With a
+ * signal, which only a read may get, it ends with the signal's reason as soon as that aborts.
+ */
+export type Statement<P, R> = (database: Database, params: P, signal?: AbortSignal) => Promise<QueryResult<R>>;
 
 /** Compiles a statement once; its parameters are filled in by name at each call. */
 export function statement<P extends object, R>(
@@ -45,17 +49,23 @@ export function statement<P extends object, R>(
   // The builder takes the placeholder for a value of the parameter's type and passes it on unlooked at.
   const compiled = build(builder, (name) => new Placeholder(name) as never).compile();
   const names = compiled.parameters.map((parameter) => (parameter instanceof Placeholder ? parameter.name : undefined));
-  return async (database, params) => {
+  return async (database, params, signal) => {
     const parameters = names.map((name, index) =>
       name === undefined ? compiled.parameters[index] : params[name as keyof P],
     );
-    return await run(database, { ...compiled, parameters });
+    return await run(database, { ...compiled, parameters }, signal);
   };
 }
 
-async function run<R>(database: Database, query: CompiledQuery<R>): Promise<QueryResult<R>> {
+async function run<R>(
+  database: Database,
+  query: CompiledQuery<R>,
+  signal: AbortSignal | undefined,
+): Promise<QueryResult<R>> {
   try {
-    return await database.executeQuery(query);
+    return signal === undefined
+      ? await database.executeQuery(query)
+      : { rows: await readRows(database, query, signal) };
   } catch (error) {
     throw isConnectionFailure(error) ? databaseUnavailable(error) : error;
   }
