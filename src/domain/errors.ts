@@ -8,7 +8,6 @@ export type ErrorReason =
   | "UNDECODABLE_REQUEST"
   | "INVALID_PAGE_TOKEN"
   | "PAGE_TOKEN_MISMATCH"
-  | "NOT_YET_SUPPORTED"
   | "MODEL_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "VERSION_ALREADY_EXISTS"
@@ -135,12 +134,6 @@ export function pageTokenMismatch(): RegistryError {
   });
 }
 
-/** The request asks for something that this release does not act on. */
-export function notYetSupported(feature: string): RegistryError {
-  const message = `${feature} is not supported by this release; docs and CHANGELOG say what is`;
-  return new RegistryError("NOT_YET_SUPPORTED", message, { metadata: { feature } });
-}
-
 /** No version of the model is registered. */
 export function modelNotFound(model: string): RegistryError {
   const message = `model ${quote(model)} has no versions; check the name, or register its first version`;
@@ -156,6 +149,35 @@ export function versionNotFound(model: string, version: string): RegistryError {
   return new RegistryError("VERSION_NOT_FOUND", message, {
     metadata: { model, version },
     resource: { type: "stele.v1.ModelVersion", name: `${model}@${version}` },
+  });
+}
+
+/** The versions that a range misses by least; undefined where there is none. */
+export interface NearestVersions {
+  readonly below: string | undefined;
+  readonly above: string | undefined;
+  /** The highest prerelease between the bounds of the range, which the rule about prereleases excludes. */
+  readonly prerelease: string | undefined;
+}
+
+/** The model has versions, but none in this range. */
+export function noVersionInRange(model: string, range: string, nearest: NearestVersions): RegistryError {
+  const { below, above, prerelease } = nearest;
+  const around = [below && `${below} below`, above && `${above} above`].filter((part) => part !== undefined);
+  const hints = [
+    ...(around.length > 0 ? [`nearest ${around.length > 1 ? "are" : "is"} ${around.join(" and ")}`] : []),
+    ...(prerelease === undefined ? [] : [`${prerelease} matches with PRERELEASES_INCLUDE`]),
+  ];
+  const advice = hints.length > 0 ? hints.join("; ") : "widen the range; ListVersions shows the versions";
+  return new RegistryError("VERSION_NOT_FOUND", `model ${quote(model)} has no version in ${quote(range)}; ${advice}`, {
+    metadata: {
+      model,
+      range,
+      ...(below !== undefined && { nearest_below: below }),
+      ...(above !== undefined && { nearest_above: above }),
+      ...(prerelease !== undefined && { nearest_prerelease: prerelease }),
+    },
+    resource: { type: "stele.v1.ModelVersion", name: `${model}@${range}` },
   });
 }
 

@@ -89,7 +89,12 @@ export function mayResultIn({ major, minor, patch, prerelease }: Version, rule: 
     rule.prerelease === undefined
       ? number === undefined
       : typeof number === "number" && number > 0 && prerelease.slice(0, -1).join(".") === rule.prerelease;
-  return isOfLevel && isOfTrain && (rule.within?.spans(`${major}.${minor}.${patch}`) ?? true);
+  return isOfLevel && isOfTrain && isWithin(release(major, minor, patch), rule);
+}
+
+/** Whether the range of the rule holds the release. */
+export function isWithin(release: Version, { within }: NumberRule): boolean {
+  return within === undefined || within.selects(encodePrecedence(release));
 }
 
 function release(...numbers: [number, number, number]): Version {

@@ -24,6 +24,16 @@ export function parseModelName(text: string, field: string, violations: Violatio
   return undefined;
 }
 
+/** The beginning of models' names in `text`, or undefined after adding what is wrong with `field`. */
+export function parseModelPrefix(text: string, field: string, violations: Violations): string | undefined {
+  if (text.length <= MAX_MODEL_NAME_BYTES && /^[a-z0-9._/-]*$/.test(text)) return text;
+  violations.addInvalid(
+    field,
+    `${quote(text)} begins no model's name; use at most ${MAX_MODEL_NAME_BYTES} of a-z, 0-9, ".", "_", "-" and "/"`,
+  );
+  return undefined;
+}
+
 function findMistake(text: string): string | undefined {
   if (text === "") return "is required; give the model's name, such as vision/resnet-50";
   const sizeBytes = Buffer.byteLength(text);

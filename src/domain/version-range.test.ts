@@ -104,12 +104,6 @@ describe.each(rules)("with prereleases %s a range", (_, prereleases, isExpected)
     });
     expect(selected).toBeGreaterThan(1_000);
   });
-
-  it("spans what satisfies it, the rule about prereleases left aside", () => {
-    checkRanges(prereleases, (range, version) => {
-      expect(range.spans(version.version)).toBe(satisfies(version, range.text, { includePrerelease: true }));
-    });
-  });
 });
 
 describe("the intervals of a range, prereleases included,", () => {

@@ -36,8 +36,6 @@ export interface VersionSelection {
 /** A range that keeps the grammar, under a rule about prereleases. */
 export interface VersionRange extends VersionSelection {
   readonly text: string;
-  /** Whether a release or prerelease is between the bounds, the rule about prereleases left aside. */
-  readonly spans: (version: string) => boolean;
 }
 
 /** The longest range, in bytes. */
@@ -72,12 +70,9 @@ function findMistake(text: string): string | undefined {
 // npm's parser throws at a text that is no range, and at bounds beyond 2^53-1; ours at a bound that no version can be.
 function parse(text: string, prereleases: Prereleases): VersionRange | undefined {
   try {
-    const [strict, spanning] = [new Range(text), new Range(text, { includePrerelease: true })];
-    const isIncluding = prereleases === Prereleases.INCLUDE;
-    const range = isIncluding ? spanning : strict;
+    const range = new Range(text, { includePrerelease: prereleases === Prereleases.INCLUDE });
     return {
       text,
-      spans: (version) => spanning.test(version),
       intervals: arrange(range.set.flatMap((bounds) => toIntervals(bounds, prereleases))),
       selects: (key) => {
         const version = new SemVer(formatPrecedence(key));

@@ -3,14 +3,15 @@
 
 import type {
   GetVersionResponse,
+  ListModelsResponse,
   ListVersionsResponse,
   RegisterVersionResponse,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import type { Encoded } from "./adapter.ts";
 
 const MODEL_VERSION_TAG = 0x0a; // model_version [1] of ListedVersion and of both unary responses
-const VERSIONS_TAG = 0x0a; // ListVersionsResponse.versions [1]
-const NEXT_PAGE_TOKEN_TAG = 0x12; // ListVersionsResponse.next_page_token [2]
+const ENTRIES_TAG = 0x0a; // ListVersionsResponse.versions [1], ListModelsResponse.models [1]
+const NEXT_PAGE_TOKEN_TAG = 0x12; // next_page_token [2] of both
 
 /** A GetVersionResponse or RegisterVersionResponse that holds the record. */
 export function encodeModelVersion(record: Uint8Array): Encoded<GetVersionResponse & RegisterVersionResponse> {
@@ -24,17 +25,32 @@ export function encodeListVersionsResponse(
   records: readonly Uint8Array[],
   nextPageToken: string,
 ): Encoded<ListVersionsResponse> {
+  return encodePage(records, nextPageToken, MODEL_VERSION_TAG) as Encoded<ListVersionsResponse>;
+}
+
+/** A ListModelsResponse that holds the serialized stele.v1.Model messages in their order. */
+export function encodeListModelsResponse(
+  models: readonly Uint8Array[],
+  nextPageToken: string,
+): Encoded<ListModelsResponse> {
+  return encodePage(models, nextPageToken) as Encoded<ListModelsResponse>;
+}
+
+/** With an inner tag each entry is a message with that one field. */
+function encodePage(entries: readonly Uint8Array[], nextPageToken: string, innerTag?: number): Buffer {
   const token = Buffer.from(nextPageToken, "latin1");
+  const entrySize = ({ length }: Uint8Array) => (innerTag === undefined ? length : fieldSize(length));
   const tokenSize = token.length === 0 ? 0 : fieldSize(token.length);
-  const size = records.reduce((sum, { length }) => sum + fieldSize(fieldSize(length)), tokenSize);
-  const bytes = Buffer.allocUnsafe(size);
+  const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + fieldSize(entrySize(entry)), tokenSize));
   let at = 0;
-  for (const record of records) {
-    at = writeTag(bytes, at, VERSIONS_TAG, fieldSize(record.length));
-    at = writeField(bytes, at, MODEL_VERSION_TAG, record);
+  for (const entry of entries) {
+    at = writeTag(bytes, at, ENTRIES_TAG, entrySize(entry));
+    if (innerTag !== undefined) at = writeTag(bytes, at, innerTag, entry.length);
+    bytes.set(entry, at);
+    at += entry.length;
   }
   if (token.length > 0) writeField(bytes, at, NEXT_PAGE_TOKEN_TAG, token);
-  return bytes as Encoded<ListVersionsResponse>;
+  return bytes;
 }
 
 /** The size of a length-delimited field with a one-byte tag. */

@@ -1,13 +1,12 @@
 import type { Server } from "@grpc/grpc-js";
 import { ModelRegistryServiceDefinition } from "../../gen/stele/v1/model_registry_service_grpc.ts";
 import { RegisterVersionRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { notYetSupported } from "../domain/errors.ts";
 import { decodeStrictly } from "../domain/strict-decoding.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Registry } from "../registry/registry.ts";
 import { type AdapterOptions, addService } from "./adapter.ts";
-import { encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
-import { decodePageToken, pageTokenEncoder } from "./page-token.ts";
+import { encodeListModelsResponse, encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
+import { modelPageTokens, versionPageTokens } from "./page-token.ts";
 
 /** Serves stele.v1.ModelRegistryService from the registry; the proto's comments are the reference. */
 export function addModelRegistryService(server: Server, registry: Registry, options: AdapterOptions): void {
@@ -24,18 +23,22 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
         },
       },
 
-      getVersion: async (request) => encodeModelVersion(await registry.getVersion(request)),
+      getVersion: async (request, { signal }) => encodeModelVersion(await registry.getVersion(request, signal)),
 
-      listVersions: async function* (request) {
-        const encodePageToken = pageTokenEncoder(request);
-        for await (const { records, next } of registry.listVersions(request, decodePageToken(request))) {
-          yield encodeListVersionsResponse(records, next === undefined ? "" : encodePageToken(next));
+      listVersions: async function* (request, { signal }) {
+        const encodeToken = versionPageTokens.encoder(request);
+        const start = versionPageTokens.decode(request);
+        for await (const { entries, next } of registry.listVersions(request, { start, signal })) {
+          yield encodeListVersionsResponse(entries, next === undefined ? "" : encodeToken(next));
         }
       },
 
-      // biome-ignore lint/correctness/useYield: it has nothing to send until it works.
-      listModels: async function* () {
-        throw notYetSupported("ListModels");
+      listModels: async function* (request, { signal }) {
+        const encodeToken = modelPageTokens.encoder(request);
+        const start = modelPageTokens.decode(request);
+        for await (const { entries, next } of registry.listModels(request, { start, signal })) {
+          yield encodeListModelsResponse(entries, next === undefined ? "" : encodeToken(next));
+        }
       },
     },
     options,

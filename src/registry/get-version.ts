@@ -1,30 +1,96 @@
 import { type GetVersionRequest, Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { modelNotFound, notYetSupported, versionNotFound } from "../domain/errors.ts";
+import { modelNotFound, type NearestVersions, noVersionInRange, versionNotFound } from "../domain/errors.ts";
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { parseVersion, type Version } from "../domain/version.ts";
+import { parseVersionRange, type VersionRange, type VersionSelection } from "../domain/version-range.ts";
+import { everyRelease, everyVersion, parsePrereleases } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { findRecord, modelExists } from "../store/model-version-store.ts";
+import type { Direction } from "../store/version-pages.ts";
+import { findFirstVersion } from "./version-scan.ts";
 
 /**
- * Reads the serialized record of exactly the version that is asked for; build metadata is no part of it.
+ * Reads the serialized record of exactly the version that is asked for, build metadata being no part of it, or of the
+ * highest version in a range.
  *
- * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_YET_SUPPORTED.
+ * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND, VERSION_NOT_FOUND; the signal's reason when that aborts.
  */
-export async function getVersion(database: Database, request: GetVersionRequest): Promise<Uint8Array> {
-  const { model, version } = parseExactSelector(request);
-  const record = await findRecord(database, { model, precedence: encodePrecedence(version) });
+export async function getVersion(
+  database: Database,
+  request: GetVersionRequest,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { model, selector } = parseRequest(request);
+  const record =
+    selector.case === "version"
+      ? await findRecord(database, { model, precedence: encodePrecedence(selector.version) }, signal)
+      : await findHighestRecord(database, { model, selection: selector.range }, signal);
   if (record !== undefined) return record;
-  throw (await modelExists(database, model)) ? versionNotFound(model, version.text) : modelNotFound(model);
+  if (!(await modelExists(database, model, signal))) throw modelNotFound(model);
+  if (selector.case === "version") throw versionNotFound(model, selector.version.text);
+  const nearest = await findNearest(database, { model, ...selector }, signal);
+  throw noVersionInRange(model, selector.range.text, nearest);
 }
 
-function parseExactSelector(request: GetVersionRequest): { model: ModelName; version: Version } {
-  if (request.selector.case === "range") throw notYetSupported("range");
-  if (request.prereleases !== Prereleases.UNSPECIFIED) throw notYetSupported("prereleases");
+async function findHighestRecord(
+  database: Database,
+  query: { model: ModelName; selection: VersionSelection },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const highest = await findFirstVersion(database, { ...query, direction: "descending", columns: "record" }, signal);
+  return highest?.record;
+}
+
+interface RangeSelector {
+  readonly model: ModelName;
+  readonly range: VersionRange;
+  readonly prereleases: Prereleases;
+}
+
+/** What the caller may have meant: the versions around the range, and the highest of its prereleases. */
+async function findNearest(
+  database: Database,
+  { model, range, prereleases }: RangeSelector,
+  signal: AbortSignal,
+): Promise<NearestVersions> {
+  const find = async (selection: VersionSelection, direction: Direction, after?: Uint8Array) => {
+    const scan = { model, selection, direction, columns: "number", after } as const;
+    return (await findFirstVersion(database, scan, signal))?.version;
+  };
+  const comparable = prereleases === Prereleases.INCLUDE ? everyVersion : everyRelease;
+  const widest = parseVersionRange(range.text, Prereleases.INCLUDE, "range", new Violations());
+  const [first, last] = [range.intervals[0], range.intervals.at(-1)];
+  return {
+    below: last && (await find(comparable, "descending", last.to)),
+    above: first && (await find(comparable, "ascending", first.from)),
+    prerelease: widest && (await find(widest, "descending")),
+  };
+}
+
+type Selector =
+  | { readonly case: "version"; readonly version: Version }
+  | { readonly case: "range"; readonly range: VersionRange; readonly prereleases: Prereleases };
+
+function parseRequest(request: GetVersionRequest): { model: ModelName; selector: Selector } {
   const violations = new Violations();
   const model = parseModelName(request.model, "model", violations);
+  const selector = parseSelector(request, violations);
+  violations.throwIfAny();
+  if (model === undefined || selector === undefined) throw violations.toError();
+  return { model, selector };
+}
+
+function parseSelector(request: GetVersionRequest, violations: Violations): Selector | undefined {
+  const prereleases = parsePrereleases(request.prereleases, violations);
+  if (request.selector.case === "range") {
+    const range = parseVersionRange(request.selector.value, prereleases, "range", violations);
+    return range && { case: "range", range, prereleases };
+  }
+  if (prereleases !== Prereleases.UNSPECIFIED) {
+    violations.addInvalid("prereleases", "is about a range; leave it out to get exactly one version");
+  }
   const version = parseVersion(request.selector.value ?? "", "version", violations);
-  if (model === undefined || version === undefined) throw violations.toError();
-  return { model, version };
+  return version && { case: "version", version };
 }

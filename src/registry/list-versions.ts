@@ -1,151 +1,159 @@
-// A listing is read in stretches, each a bounded read by the primary key on a connection that is given back
-// before the caller is waited for. Rows never change and never go, so that keyset reads deliver every version
-// that was there at the start exactly once, without a snapshot.
+// A listing is a scan whose stretches are cut into messages. Between two reads it holds no connection, so that a slow
+// client costs the memory of one stretch and nothing else.
 
-import { type ListVersionsRequest, Order, Prereleases, View } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { modelNotFound, notYetSupported } from "../domain/errors.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type ListVersionsRequest, Order, View } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { modelNotFound } from "../domain/errors.ts";
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
+import { encodeRecord } from "../domain/record.ts";
+import { parseVersionFilter, type VersionFilter } from "../domain/version-filter.ts";
+import type { VersionSelection } from "../domain/version-range.ts";
+import { parseVersionSelection } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import { type ListedRow, listPage, modelExists, type PageQuery } from "../store/model-version-store.ts";
-
-/** Where a listing goes on. */
-export interface ListingPosition {
-  /** The precedence key of the last version delivered. */
-  readonly after: Uint8Array;
-  /** What is left of the request's limit; undefined is no limit. */
-  readonly remaining: number | undefined;
-}
-
-/** Some versions of a listing, in order; at least one. */
-export interface VersionPage {
-  readonly records: readonly Uint8Array[];
-  /** Where to go on after this page; undefined when the listing is complete. */
-  readonly next: ListingPosition | undefined;
-}
+import { modelExists } from "../store/model-version-store.ts";
+import type { Direction, PageRow } from "../store/version-pages.ts";
+import { cutPages, type Entry, type ListingContext, type Page, type Stretch } from "./listing-pages.ts";
+import { parseLimit, parsePageSize } from "./page-size.ts";
+import { scanVersions } from "./version-scan.ts";
 
 interface Listing {
   readonly model: ModelName;
-  readonly direction: PageQuery["direction"];
+  readonly selection: VersionSelection;
+  readonly direction: Direction;
+  readonly filter: VersionFilter | undefined;
+  readonly view: typeof View.FULL | typeof View.BASIC;
   readonly limit: number;
   readonly pageSize: number;
 }
 
-const DEFAULT_PAGE_SIZE = 500;
-const MAX_PAGE_SIZE = 1000;
-const MAX_PAGE_BYTES = 64 * 1024;
-
-// The first read is small, so that the first message is fast; later ones are large enough to be cheap a row.
-const FIRST_READ = { maxRows: 100, maxBytes: 64 * 1024 };
-const NEXT_READS = { maxRows: 500, maxBytes: 256 * 1024 };
+/** A filter looks at records for so long before other work gets its turn. */
+const MAX_FILTERING_MS = 5;
 
 /**
- * Lists the versions of a model in pages, from `start` on or from the beginning.
+ * Lists the versions of a model in pages.
  *
- * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND, NOT_YET_SUPPORTED.
+ * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND; the signal's reason when that aborts.
  */
 export async function* listVersions(
   database: Database,
   request: ListVersionsRequest,
-  start: ListingPosition | undefined,
-): AsyncGenerator<VersionPage, void, undefined> {
+  { start, signal }: ListingContext,
+): AsyncGenerator<Page, void, undefined> {
   const listing = parseListing(request);
   const limit = Math.min(start?.remaining ?? listing.limit, listing.limit);
-  let delivered = 0;
-  for await (const { rows, complete } of readStretches(database, listing, { after: start?.after, limit })) {
-    for (const page of cutPages(rows, listing.pageSize)) {
-      delivered += page.length;
-      const isLast = complete && page.at(-1) === rows.at(-1);
-      yield toPage(page, isLast ? undefined : limit - delivered);
-    }
+  const stretches = readEntries(database, { ...listing, limit }, start?.after, signal);
+  let isEmpty = true;
+  for await (const page of cutPages(stretches, { limit, pageSize: listing.pageSize })) {
+    isEmpty = false;
+    yield page;
   }
+  if (isEmpty && !(await modelExists(database, listing.model, signal))) throw modelNotFound(listing.model);
 }
 
-interface Stretch {
-  readonly rows: readonly ListedRow[];
-  /** Whether these rows end the listing. */
-  readonly complete: boolean;
-}
-
-// Only the next read tells whether there is a row behind the last one of a full read; so that row waits for it.
-async function* readStretches(
+/** The records as the view has them; of what it leaves out only that is read which a filter asks for. */
+function readEntries(
   database: Database,
-  { model, direction }: Listing,
-  { after, limit }: { after: Uint8Array | undefined; limit: number },
-): AsyncGenerator<Stretch, void, undefined> {
-  let last = after;
-  let remaining = limit;
-  let held: readonly ListedRow[] = [];
-  for (let bounds = FIRST_READ; ; bounds = NEXT_READS) {
-    const maxRows = Math.min(bounds.maxRows, remaining);
-    const read = await listPage(database, { model, direction, after: last, ...bounds, maxRows });
-    if (read.length === 0 && held.length === 0 && !(await modelExists(database, model))) throw modelNotFound(model);
-    remaining -= read.length;
-    last = read.at(-1)?.precedence ?? last;
-    const rows = [...held, ...read];
-    if (remaining === 0 || !isFull(read, { ...bounds, maxRows })) return yield { rows, complete: true };
-    held = rows.splice(-1);
-    yield { rows, complete: false };
+  { model, selection, direction, filter, view, limit }: Listing,
+  after: Uint8Array | undefined,
+  signal: AbortSignal,
+): AsyncIterable<Stretch<Entry>> {
+  const scan = { model, selection, direction, after };
+  if (filter === undefined) {
+    const limited = { ...scan, maxRows: limit };
+    return view === View.FULL
+      ? mapRows(scanVersions(database, { ...limited, columns: "record" }, signal), toEntry)
+      : mapRows(scanVersions(database, { ...limited, columns: "summary" }, signal), summarize(model));
+  }
+  return view === View.FULL
+    ? mapRows(filterRows(scanVersions(database, { ...scan, columns: "record" }, signal), filter, signal), toEntry)
+    : mapRows(
+        filterRows(scanVersions(database, { ...scan, columns: "everything" }, signal), filter, signal),
+        summarize(model),
+      );
+}
+
+function toEntry({ precedence, record }: PageRow<"record">): Entry {
+  return { key: precedence, bytes: record };
+}
+
+function summarize(model: ModelName): (row: PageRow<"summary">) => Entry {
+  return ({ precedence, version, digest, registered_at, registered_by }) => {
+    const registered = { at: registered_at, by: registered_by };
+    return { key: precedence, bytes: encodeRecord({ model, version, digest, registered }) };
+  };
+}
+
+async function* mapRows<Row>(
+  stretches: AsyncIterable<Stretch<Row>>,
+  map: (row: Row) => Entry,
+): AsyncGenerator<Stretch<Entry>, void, undefined> {
+  for await (const stretch of stretches) yield { ...stretch, rows: stretch.rows.map(map) };
+}
+
+async function* filterRows<Row extends PageRow<"record">>(
+  stretches: AsyncIterable<Stretch<Row>>,
+  filter: VersionFilter,
+  signal: AbortSignal,
+): AsyncGenerator<Stretch<Row>, void, undefined> {
+  for await (const stretch of stretches) {
+    yield { ...stretch, rows: await findMatches(stretch.rows, filter, signal) };
   }
 }
 
-function isFull(rows: readonly ListedRow[], bounds: { maxRows: number; maxBytes: number }): boolean {
-  return rows.length === bounds.maxRows || sizeBytes(rows) >= bounds.maxBytes;
-}
-
-function sizeBytes(rows: readonly ListedRow[]): number {
-  return rows.reduce((sum, { record }) => sum + record.length, 0);
-}
-
-function* cutPages(rows: readonly ListedRow[], pageSize: number): Generator<readonly ListedRow[], void, undefined> {
-  let start = 0;
-  let bytes = 0;
-  for (const [index, { record }] of rows.entries()) {
-    const isNewPage = index - start === pageSize || bytes + record.length > MAX_PAGE_BYTES;
-    if (isNewPage && index > start) {
-      yield rows.slice(start, index);
-      start = index;
-      bytes = 0;
-    }
-    bytes += record.length;
+async function findMatches<Row extends PageRow<"record">>(
+  rows: readonly Row[],
+  filter: VersionFilter,
+  signal: AbortSignal,
+): Promise<Row[]> {
+  const found: Row[] = [];
+  let turnEnd = performance.now() + MAX_FILTERING_MS;
+  for (const row of rows) {
+    if (filter.matches(row.record)) found.push(row);
+    if (performance.now() < turnEnd) continue;
+    await nextTurn();
+    signal.throwIfAborted();
+    turnEnd = performance.now() + MAX_FILTERING_MS;
   }
-  if (start < rows.length) yield rows.slice(start);
+  return found;
 }
-
-function toPage(rows: readonly ListedRow[], remaining: number | undefined): VersionPage {
-  const records = rows.map(({ record }) => record);
-  const after = rows.at(-1)?.precedence;
-  if (after === undefined || remaining === undefined) return { records, next: undefined };
-  return { records, next: { after, remaining: remaining === Number.POSITIVE_INFINITY ? undefined : remaining } };
-}
-
-const directions: Readonly<Record<Order, PageQuery["direction"]>> = {
-  [Order.UNSPECIFIED]: "descending",
-  [Order.HIGHEST_FIRST]: "descending",
-  [Order.LOWEST_FIRST]: "ascending",
-};
 
 function parseListing(request: ListVersionsRequest): Listing {
-  refuseUnsupported(request);
   const violations = new Violations();
   const model = parseModelName(request.model, "model", violations);
-  const direction: PageQuery["direction"] | undefined = directions[request.order];
-  if (direction === undefined) violations.addInvalid("order", `${request.order} is no Order; use one of the proto`);
-  const limit = parseCount(request.limit, "limit", violations) || Number.POSITIVE_INFINITY;
-  const pageSize = parseCount(request.pageSize, "page_size", violations) || DEFAULT_PAGE_SIZE;
+  const selection = parseVersionSelection(request, violations);
+  const direction = parseOrder(request.order, violations);
+  const view = parseView(request.view, violations);
+  const filter = request.filter === "" ? undefined : parseVersionFilter(request.filter, "filter", violations);
+  const limit = parseLimit(request.limit, violations);
+  const pageSize = parsePageSize(request.pageSize, violations);
   violations.throwIfAny();
-  if (model === undefined || direction === undefined) throw violations.toError();
-  return { model, direction, limit, pageSize: Math.min(pageSize, MAX_PAGE_SIZE) };
+  if (model === undefined || selection === undefined) throw violations.toError();
+  return { model, selection, direction, view, filter, limit, pageSize };
 }
 
-function parseCount(value: number, field: string, violations: Violations): number {
-  if (value < 0) violations.addInvalid(field, `${value} is negative; use 0 for the default, or a positive number`);
-  return value;
+function parseOrder(order: Order, violations: Violations): Direction {
+  switch (order) {
+    case Order.UNSPECIFIED:
+    case Order.HIGHEST_FIRST:
+      return "descending";
+    case Order.LOWEST_FIRST:
+      return "ascending";
+    default:
+      violations.addInvalid("order", `${order} is no Order; use one of the proto`);
+      return "descending";
+  }
 }
 
-function refuseUnsupported(request: ListVersionsRequest): void {
-  if (request.range !== "") throw notYetSupported("range");
-  if (request.prereleases !== Prereleases.UNSPECIFIED) throw notYetSupported("prereleases");
-  if (request.filter !== "") throw notYetSupported("filter");
-  if (request.view !== View.UNSPECIFIED && request.view !== View.FULL) throw notYetSupported("view other than FULL");
+function parseView(view: View, violations: Violations): Listing["view"] {
+  switch (view) {
+    case View.UNSPECIFIED:
+    case View.FULL:
+      return View.FULL;
+    case View.BASIC:
+      return View.BASIC;
+    default:
+      violations.addInvalid("view", `${view} is no View; use one of the proto`);
+      return View.FULL;
+  }
 }

@@ -1,9 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { formatDigest, recordDigest } from "../domain/digest.ts";
 import {
   dependencyNotFound,
@@ -14,6 +11,7 @@ import {
 } from "../domain/errors.ts";
 import type { NumberRule } from "../domain/increment.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
+import { encodeRecord } from "../domain/record.ts";
 import { checkRecordSize } from "../domain/record-limits.ts";
 import { mayBecome, parseRegistration, type Registration } from "../domain/registration.ts";
 import { parseKnownVersion, type Version } from "../domain/version.ts";
@@ -118,7 +116,7 @@ async function validateVersion(database: Database, registration: Registration): 
     return await validateVersion(database, registration);
   }
   if (obstacle !== undefined) answerOrRefuse(obstacle, row, registration);
-  return encodeRecord({ ...registration, version }, row.digest);
+  return encodeChecked({ ...registration, version }, row.digest);
 }
 
 async function versionToBe(database: Database, registration: Registration): Promise<Version> {
@@ -166,7 +164,7 @@ function toRow(registration: NumberedRegistration, registeredBy: string): ModelV
     model,
     precedence: encodePrecedence(version),
     version: version.text,
-    record: encodeRecord(registration, digest, { at: registeredAt, by: registeredBy }),
+    record: encodeChecked(registration, digest, { at: registeredAt, by: registeredBy }),
     digest,
     registered_at: registeredAt,
     registered_by: registeredBy,
@@ -176,21 +174,12 @@ function toRow(registration: NumberedRegistration, registeredBy: string): ModelV
 }
 
 // The record is encoded here and never again: these bytes are what every reader gets.
-function encodeRecord(
+function encodeChecked(
   { model, version, metadata }: NumberedRegistration,
   digest: Uint8Array,
   registered?: { at: Date; by: string },
 ): Uint8Array {
-  const record = create(ModelVersionSchema, {
-    model,
-    version: version.text,
-    digest: formatDigest(digest),
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(registered === undefined
-      ? {}
-      : { registeredAt: timestampFromDate(registered.at), registeredBy: registered.by }),
-  });
-  const bytes = toBinary(ModelVersionSchema, record);
+  const bytes = encodeRecord({ model, version: version.text, digest, metadata, ...(registered && { registered }) });
   checkRecordSize(bytes.length);
   return bytes;
 }

@@ -1,11 +1,14 @@
 import type {
   GetVersionRequest,
+  ListModelsRequest,
   ListVersionsRequest,
   RegisterVersionRequest,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import type { Database } from "../store/database.ts";
 import { getVersion } from "./get-version.ts";
-import { type ListingPosition, listVersions } from "./list-versions.ts";
+import { listModels } from "./list-models.ts";
+import { listVersions } from "./list-versions.ts";
+import type { ListingContext } from "./listing-pages.ts";
 import { ModelQueue } from "./model-queue.ts";
 import { type RegistrationContext, registerVersion } from "./register-version.ts";
 
@@ -18,8 +21,8 @@ export function createRegistry(database: Database) {
   return {
     registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
       registerVersion(registrar, request, context),
-    getVersion: (request: GetVersionRequest) => getVersion(database, request),
-    listVersions: (request: ListVersionsRequest, start: ListingPosition | undefined) =>
-      listVersions(database, request, start),
+    getVersion: (request: GetVersionRequest, signal: AbortSignal) => getVersion(database, request, signal),
+    listVersions: (request: ListVersionsRequest, context: ListingContext) => listVersions(database, request, context),
+    listModels: (request: ListModelsRequest, context: ListingContext) => listModels(database, request, context),
   };
 }

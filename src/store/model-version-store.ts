@@ -15,20 +15,6 @@ export type VersionKey = Pick<ModelVersionTable, "model" | "precedence">;
 /** What is asked about a version that is in the way of another. */
 export type ExistingRow = Pick<ModelVersionTable, "version" | "digest" | "registered_at" | "attempt">;
 
-/** A record and its place in the order. */
-export type ListedRow = Pick<ModelVersionTable, "precedence" | "record">;
-
-/** A stretch of a listing, bounded by rows and bytes. */
-export interface PageQuery {
-  readonly model: ModelName;
-  readonly direction: "ascending" | "descending";
-  /** The precedence key after which the page begins; undefined begins the listing. */
-  readonly after: Uint8Array | undefined;
-  readonly maxRows: number;
-  /** No row begins beyond this many bytes of records; the first always fits. */
-  readonly maxBytes: number;
-}
-
 interface DependencyParams {
   readonly dependency_models: readonly string[];
   readonly dependency_keys: readonly Uint8Array[];
@@ -118,8 +104,12 @@ const recordStatement = statement<VersionKey, { record: Buffer }>((db, param) =>
 );
 
 /** The serialized record of a version. */
-export async function findRecord(database: Database, key: VersionKey): Promise<Uint8Array | undefined> {
-  const { rows } = await recordStatement(database, key);
+export async function findRecord(
+  database: Database,
+  key: VersionKey,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { rows } = await recordStatement(database, key, signal);
   return rows[0]?.record;
 }
 
@@ -168,8 +158,8 @@ const modelStatement = statement<{ model: ModelName }, { found: number }>((db, p
 );
 
 /** Whether any version of the model is registered. */
-export async function modelExists(database: Database, model: ModelName): Promise<boolean> {
-  const { rows } = await modelStatement(database, { model });
+export async function modelExists(database: Database, model: ModelName, signal?: AbortSignal): Promise<boolean> {
+  const { rows } = await modelStatement(database, { model }, signal);
   return rows.length > 0;
 }
 
@@ -196,53 +186,4 @@ export async function findHighest(
 ): Promise<Uint8Array | undefined> {
   const { rows } = await highestStatement(database, { model, from, to });
   return rows[0]?.precedence;
-}
-
-interface PageParams {
-  readonly model: ModelName;
-  readonly after: Uint8Array;
-  readonly maxRows: number;
-  readonly maxBytes: number;
-}
-
-/** Reads the rows that follow `after`, by the primary key; bounded, so that no page of large records fills memory. */
-export async function listPage(database: Database, query: PageQuery): Promise<ListedRow[]> {
-  const { model, direction, maxRows, maxBytes } = query;
-  const { statement, start } = pages[direction];
-  const { rows } = await statement(database, { model, after: query.after ?? start, maxRows, maxBytes });
-  return rows;
-}
-
-const pages = {
-  ascending: { statement: pageStatement(">", "asc"), start: Buffer.alloc(0) },
-  // No key begins with this byte (domain/precedence.ts).
-  descending: { statement: pageStatement("<", "desc"), start: Buffer.of(0xff) },
-} satisfies Record<PageQuery["direction"], unknown>;
-
-function pageStatement(operator: ">" | "<", order: "asc" | "desc") {
-  return statement<PageParams, ListedRow>((db, param) =>
-    db
-      .selectFrom((outer) =>
-        outer
-          .selectFrom((inner) =>
-            inner
-              .selectFrom("model_version")
-              .select(["precedence", "record"])
-              .where("model", "=", param("model"))
-              .where("precedence", operator, param("after"))
-              .orderBy("precedence", order)
-              .limit(param("maxRows"))
-              .as("next_rows"),
-          )
-          .select(["precedence", "record"])
-          .select(
-            sql<number>`sum(octet_length(record)) over (order by precedence ${sql.raw(order)}
-              rows unbounded preceding) - octet_length(record)`.as("bytes_before"),
-          )
-          .as("page"),
-      )
-      .select(["precedence", "record"])
-      .where("bytes_before", "<", param("maxBytes"))
-      .orderBy("precedence", order),
-  );
 }

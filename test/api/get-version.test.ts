@@ -74,19 +74,15 @@ describe("GetVersion", () => {
     });
   });
 
-  it.each([
-    ["range", { selector: { case: "range", value: "^1" } } as const],
-    ["prereleases", { selector: { case: "version", value: "1.0.0" }, prereleases: Prereleases.INCLUDE } as const],
-  ])("says that %s is not supported yet", async (feature, request) => {
-    expect(await errorOf(service.client.get({ model: "m", ...request }))).toEqual({
-      code: "UNIMPLEMENTED",
-      message: `${feature} is not supported by this release; docs and CHANGELOG say what is`,
-      reason: "NOT_YET_SUPPORTED",
-      domain: "stele",
-      metadata: { feature },
-      violations: [],
-      resource: undefined,
-      retryDelayMs: undefined,
+  it("refuses a rule about prereleases for an exact version, which it is not about", async () => {
+    const request = {
+      model: "m",
+      selector: { case: "version", value: "1.0.0" },
+      prereleases: Prereleases.INCLUDE,
+    } as const;
+    expect(await errorOf(service.client.get(request))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      violations: ["prereleases: is about a range; leave it out to get exactly one version"],
     });
   });
 });

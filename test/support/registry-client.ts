@@ -4,6 +4,8 @@ import { ModelRegistryServiceClient } from "../../gen/stele/v1/model_registry_se
 import {
   GetVersionRequestSchema,
   type GetVersionResponse,
+  ListModelsRequestSchema,
+  type ListModelsResponse,
   ListVersionsRequestSchema,
   type ListVersionsResponse,
   RegisterVersionRequestSchema,
@@ -47,6 +49,16 @@ export class RegistryClient implements Disposable {
   /** The messages of a listing; leaving the loop early cancels the call. */
   async *list(request: MessageInitShape<typeof ListVersionsRequestSchema>): AsyncGenerator<ListVersionsResponse> {
     const call = this.raw.listVersions(create(ListVersionsRequestSchema, request));
+    try {
+      for await (const message of call) yield message;
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** The messages of a listing of models; leaving the loop early cancels the call. */
+  async *listModels(request: MessageInitShape<typeof ListModelsRequestSchema>): AsyncGenerator<ListModelsResponse> {
+    const call = this.raw.listModels(create(ListModelsRequestSchema, request));
     try {
       for await (const message of call) yield message;
     } finally {

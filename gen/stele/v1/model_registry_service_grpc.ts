@@ -5,7 +5,6 @@
 // text. Each call lists its own reasons. Any call may also answer:
 //
 // - INVALID_ARGUMENT, UNDECODABLE_REQUEST: the request's bytes are not the expected message.
-// - UNIMPLEMENTED, NOT_YET_SUPPORTED: the request sets a field that this release does not act on.
 // - DEADLINE_EXCEEDED, DEADLINE_EXCEEDED: the call's deadline passed.
 // - CANCELLED, CANCELLED: the caller cancelled.
 // - UNAVAILABLE, DATABASE_UNAVAILABLE or SHUTTING_DOWN: try again after RetryInfo.retry_delay.
@@ -65,7 +64,7 @@ export const ModelRegistryServiceDefinition = {
     responseDeserialize: (bytes: Buffer): RegisterVersionResponse => fromBinary(RegisterVersionResponseSchema, bytes),
   },
   /**
-   * GetVersion reads one version of a model.
+   * GetVersion reads one version of a model: exactly one, or the highest in a range.
    *
    * Retries: a read, safe to repeat.
    *
@@ -73,7 +72,9 @@ export const ModelRegistryServiceDefinition = {
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
    *   A request without a selector is one of these: nothing means "latest" by accident.
    * - NOT_FOUND, MODEL_NOT_FOUND: no version of the model is registered.
-   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one.
+   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one, or none in this range. For a
+   *   range the metadata has what came nearest, where there is such: nearest_below, nearest_above, and
+   *   nearest_prerelease, which PRERELEASES_INCLUDE would have found.
    *
    * @generated from rpc stele.v1.ModelRegistryService.GetVersion
    */
@@ -89,11 +90,13 @@ export const ModelRegistryServiceDefinition = {
   /**
    * ListVersions streams the versions of a model in the order of precedence (SemVer 2.0.0, clause 11),
    * a page in each message. Every version that was registered before the call is delivered exactly
-   * once; one that is registered meanwhile may be.
+   * once; one that is registered meanwhile may be. A model without a match is an empty stream.
    *
    * Paging: every message carries the token to resume after it. After a broken stream, call again with
    * the same arguments and the last token. An empty token says that the listing is complete, even when
-   * the final status is lost. A token never expires and works at every replica.
+   * the final status is lost. A token never expires and works at every replica. A message without
+   * versions but with a token is progress: nothing has matched for a while. (AIP-158 asks lists not to
+   * stream; this one does on purpose, with the rules of its tokens.)
    *
    * Retries: a read, safe to repeat.
    *
@@ -115,7 +118,17 @@ export const ModelRegistryServiceDefinition = {
     responseDeserialize: (bytes: Buffer): ListVersionsResponse => fromBinary(ListVersionsResponseSchema, bytes),
   },
   /**
-   * ListModels streams the models by name. This release answers UNIMPLEMENTED, NOT_YET_SUPPORTED.
+   * ListModels streams the models by name, each with its highest versions, a page in each message. Every
+   * model that had a version before the call is delivered exactly once.
+   *
+   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   *
+   * Retries: a read, safe to repeat.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
+   * - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the token was altered, or is none of ours.
+   * - INVALID_ARGUMENT, PAGE_TOKEN_MISMATCH: the token belongs to a listing with other arguments.
    *
    * @generated from rpc stele.v1.ModelRegistryService.ListModels
    */
@@ -163,7 +176,7 @@ export type ModelRegistryServiceHandlers = {
    */
   registerVersion: handleUnaryCall<RegisterVersionRequest, RegisterVersionResponse>;
   /**
-   * GetVersion reads one version of a model.
+   * GetVersion reads one version of a model: exactly one, or the highest in a range.
    *
    * Retries: a read, safe to repeat.
    *
@@ -171,7 +184,9 @@ export type ModelRegistryServiceHandlers = {
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
    *   A request without a selector is one of these: nothing means "latest" by accident.
    * - NOT_FOUND, MODEL_NOT_FOUND: no version of the model is registered.
-   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one.
+   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one, or none in this range. For a
+   *   range the metadata has what came nearest, where there is such: nearest_below, nearest_above, and
+   *   nearest_prerelease, which PRERELEASES_INCLUDE would have found.
    *
    * @generated from rpc stele.v1.ModelRegistryService.GetVersion
    */
@@ -179,11 +194,13 @@ export type ModelRegistryServiceHandlers = {
   /**
    * ListVersions streams the versions of a model in the order of precedence (SemVer 2.0.0, clause 11),
    * a page in each message. Every version that was registered before the call is delivered exactly
-   * once; one that is registered meanwhile may be.
+   * once; one that is registered meanwhile may be. A model without a match is an empty stream.
    *
    * Paging: every message carries the token to resume after it. After a broken stream, call again with
    * the same arguments and the last token. An empty token says that the listing is complete, even when
-   * the final status is lost. A token never expires and works at every replica.
+   * the final status is lost. A token never expires and works at every replica. A message without
+   * versions but with a token is progress: nothing has matched for a while. (AIP-158 asks lists not to
+   * stream; this one does on purpose, with the rules of its tokens.)
    *
    * Retries: a read, safe to repeat.
    *
@@ -197,7 +214,17 @@ export type ModelRegistryServiceHandlers = {
    */
   listVersions: handleServerStreamingCall<ListVersionsRequest, ListVersionsResponse>;
   /**
-   * ListModels streams the models by name. This release answers UNIMPLEMENTED, NOT_YET_SUPPORTED.
+   * ListModels streams the models by name, each with its highest versions, a page in each message. Every
+   * model that had a version before the call is delivered exactly once.
+   *
+   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   *
+   * Retries: a read, safe to repeat.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
+   * - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the token was altered, or is none of ours.
+   * - INVALID_ARGUMENT, PAGE_TOKEN_MISMATCH: the token belongs to a listing with other arguments.
    *
    * @generated from rpc stele.v1.ModelRegistryService.ListModels
    */
@@ -240,7 +267,7 @@ export interface ModelRegistryServiceClient extends Client {
   registerVersion(request: RegisterVersionRequest, options: CallOptions, callback: requestCallback<RegisterVersionResponse>): ClientUnaryCall;
   registerVersion(request: RegisterVersionRequest, metadata: Metadata, options: CallOptions, callback: requestCallback<RegisterVersionResponse>): ClientUnaryCall;
   /**
-   * GetVersion reads one version of a model.
+   * GetVersion reads one version of a model: exactly one, or the highest in a range.
    *
    * Retries: a read, safe to repeat.
    *
@@ -248,7 +275,9 @@ export interface ModelRegistryServiceClient extends Client {
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
    *   A request without a selector is one of these: nothing means "latest" by accident.
    * - NOT_FOUND, MODEL_NOT_FOUND: no version of the model is registered.
-   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one.
+   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one, or none in this range. For a
+   *   range the metadata has what came nearest, where there is such: nearest_below, nearest_above, and
+   *   nearest_prerelease, which PRERELEASES_INCLUDE would have found.
    *
    * @generated from rpc stele.v1.ModelRegistryService.GetVersion
    */
@@ -259,11 +288,13 @@ export interface ModelRegistryServiceClient extends Client {
   /**
    * ListVersions streams the versions of a model in the order of precedence (SemVer 2.0.0, clause 11),
    * a page in each message. Every version that was registered before the call is delivered exactly
-   * once; one that is registered meanwhile may be.
+   * once; one that is registered meanwhile may be. A model without a match is an empty stream.
    *
    * Paging: every message carries the token to resume after it. After a broken stream, call again with
    * the same arguments and the last token. An empty token says that the listing is complete, even when
-   * the final status is lost. A token never expires and works at every replica.
+   * the final status is lost. A token never expires and works at every replica. A message without
+   * versions but with a token is progress: nothing has matched for a while. (AIP-158 asks lists not to
+   * stream; this one does on purpose, with the rules of its tokens.)
    *
    * Retries: a read, safe to repeat.
    *
@@ -280,7 +311,17 @@ export interface ModelRegistryServiceClient extends Client {
   listVersions(request: ListVersionsRequest, options: CallOptions): ClientReadableStream<ListVersionsResponse>;
   listVersions(request: ListVersionsRequest, metadata: Metadata, options: CallOptions): ClientReadableStream<ListVersionsResponse>;
   /**
-   * ListModels streams the models by name. This release answers UNIMPLEMENTED, NOT_YET_SUPPORTED.
+   * ListModels streams the models by name, each with its highest versions, a page in each message. Every
+   * model that had a version before the call is delivered exactly once.
+   *
+   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   *
+   * Retries: a read, safe to repeat.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
+   * - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the token was altered, or is none of ours.
+   * - INVALID_ARGUMENT, PAGE_TOKEN_MISMATCH: the token belongs to a listing with other arguments.
    *
    * @generated from rpc stele.v1.ModelRegistryService.ListModels
    */

@@ -5,7 +5,6 @@
 // text. Each call lists its own reasons. Any call may also answer:
 //
 // - INVALID_ARGUMENT, UNDECODABLE_REQUEST: the request's bytes are not the expected message.
-// - UNIMPLEMENTED, NOT_YET_SUPPORTED: the request sets a field that this release does not act on.
 // - DEADLINE_EXCEEDED, DEADLINE_EXCEEDED: the call's deadline passed.
 // - CANCELLED, CANCELLED: the caller cancelled.
 // - UNAVAILABLE, DATABASE_UNAVAILABLE or SHUTTING_DOWN: try again after RetryInfo.retry_delay.
@@ -187,7 +186,8 @@ export type GetVersionRequest = Message<"stele.v1.GetVersionRequest"> & {
     case: "version";
   } | {
     /**
-     * The highest version in this range, in npm's grammar. Not yet supported.
+     * The highest version in this range: npm's grammar, such as `^1.2` or `>=1.0 <2.0`, at most 512
+     * bytes. `*` is the highest of all. An empty alternative and a `v` are refused.
      *
      * @generated from field: string range = 3;
      */
@@ -196,7 +196,7 @@ export type GetVersionRequest = Message<"stele.v1.GetVersionRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether a range matches prereleases. Not yet supported.
+   * Which prereleases are in the range; refused with an exact version.
    *
    * @generated from field: stele.v1.Prereleases prereleases = 4;
    */
@@ -245,14 +245,14 @@ export type ListVersionsRequest = Message<"stele.v1.ListVersionsRequest"> & {
   model: string;
 
   /**
-   * Only versions in this range, in npm's grammar. Not yet supported.
+   * Only versions in this range, in the grammar of GetVersionRequest.range. Empty means every version.
    *
    * @generated from field: string range = 2;
    */
   range: string;
 
   /**
-   * Which prereleases are listed. Not yet supported.
+   * Which prereleases are listed.
    *
    * @generated from field: stele.v1.Prereleases prereleases = 3;
    */
@@ -266,7 +266,9 @@ export type ListVersionsRequest = Message<"stele.v1.ListVersionsRequest"> & {
   order: Order;
 
   /**
-   * A CEL expression over the record that selects versions. Not yet supported.
+   * Only versions whose records fulfil this condition, such as `metadata.metrics["accuracy"] > 0.9`: a
+   * subset of CEL over the fields of ModelVersion, at most 1,024 bytes. docs/filter.md has the subset.
+   * A record for which it cannot be evaluated, for want of a key, does not match.
    *
    * @generated from field: string filter = 5;
    */
@@ -369,28 +371,32 @@ export const ListedVersionSchema: GenMessage<ListedVersion> = /*@__PURE__*/
  */
 export type ListModelsRequest = Message<"stele.v1.ListModelsRequest"> & {
   /**
-   * Only models whose names begin with this text.
+   * Only models whose names begin with this text: at most 255 of `a` to `z`, `0` to `9`, `.`, `_`, `-`
+   * and `/`. Empty means every model.
    *
    * @generated from field: string prefix = 1;
    */
   prefix: string;
 
   /**
-   * The most models in one message. 0 means 500; negative is refused; above 1,000 is taken as 1,000.
+   * The most models in one message; a message also holds at most about 64 KiB. 0 means 500; negative is
+   * refused; above 1,000 is taken as 1,000. It may differ between the calls of one listing.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The next_page_token of the last message received, to go on after it.
+   * The next_page_token of the last message received, to go on after it. All other arguments except
+   * page_size must be those of the first call.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
 
   /**
-   * The most models that the whole listing delivers. 0 means no bound; negative is refused.
+   * The most models that the whole listing delivers, resumed calls included. 0 means no bound; negative
+   * is refused.
    *
    * @generated from field: int32 limit = 4;
    */
@@ -433,7 +439,7 @@ export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PUR
   messageDesc(file_stele_v1_model_registry_service, 9);
 
 /**
- * Model is a model with its newest versions.
+ * Model is a model with its highest versions.
  *
  * @generated from message stele.v1.Model
  */
@@ -522,15 +528,15 @@ export const LevelSchema: GenEnum<Level> = /*@__PURE__*/
  */
 export const Prereleases = {
   /**
-   * With a range npm's rule: a prerelease matches only where the range names a prerelease of the same
-   * major.minor.patch. Without a range every version.
+   * With a range npm's rule: a prerelease matches only where an alternative of the range names a
+   * prerelease of the same major.minor.patch. Without a range every version.
    *
    * @generated from enum value: PRERELEASES_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * All that the range spans.
+   * All that the range spans, as npm's includePrerelease has it.
    *
    * @generated from enum value: PRERELEASES_INCLUDE = 1;
    */
@@ -619,7 +625,7 @@ export const View = {
   FULL: 1,
 
   /**
-   * The record without metadata. Not yet supported.
+   * The record without metadata, which is then neither read nor sent.
    *
    * @generated from enum value: VIEW_BASIC = 2;
    */
@@ -678,7 +684,7 @@ export const ModelRegistryService: GenService<{
     output: typeof RegisterVersionResponseSchema;
   },
   /**
-   * GetVersion reads one version of a model.
+   * GetVersion reads one version of a model: exactly one, or the highest in a range.
    *
    * Retries: a read, safe to repeat.
    *
@@ -686,7 +692,9 @@ export const ModelRegistryService: GenService<{
    * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
    *   A request without a selector is one of these: nothing means "latest" by accident.
    * - NOT_FOUND, MODEL_NOT_FOUND: no version of the model is registered.
-   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one.
+   * - NOT_FOUND, VERSION_NOT_FOUND: the model has versions, but not this one, or none in this range. For a
+   *   range the metadata has what came nearest, where there is such: nearest_below, nearest_above, and
+   *   nearest_prerelease, which PRERELEASES_INCLUDE would have found.
    *
    * @generated from rpc stele.v1.ModelRegistryService.GetVersion
    */
@@ -698,11 +706,13 @@ export const ModelRegistryService: GenService<{
   /**
    * ListVersions streams the versions of a model in the order of precedence (SemVer 2.0.0, clause 11),
    * a page in each message. Every version that was registered before the call is delivered exactly
-   * once; one that is registered meanwhile may be.
+   * once; one that is registered meanwhile may be. A model without a match is an empty stream.
    *
    * Paging: every message carries the token to resume after it. After a broken stream, call again with
    * the same arguments and the last token. An empty token says that the listing is complete, even when
-   * the final status is lost. A token never expires and works at every replica.
+   * the final status is lost. A token never expires and works at every replica. A message without
+   * versions but with a token is progress: nothing has matched for a while. (AIP-158 asks lists not to
+   * stream; this one does on purpose, with the rules of its tokens.)
    *
    * Retries: a read, safe to repeat.
    *
@@ -720,7 +730,17 @@ export const ModelRegistryService: GenService<{
     output: typeof ListVersionsResponseSchema;
   },
   /**
-   * ListModels streams the models by name. This release answers UNIMPLEMENTED, NOT_YET_SUPPORTED.
+   * ListModels streams the models by name, each with its highest versions, a page in each message. Every
+   * model that had a version before the call is delivered exactly once.
+   *
+   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   *
+   * Retries: a read, safe to repeat.
+   *
+   * Errors:
+   * - INVALID_ARGUMENT, INVALID_REQUEST: google.rpc.BadRequest lists every violated field by its path.
+   * - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the token was altered, or is none of ours.
+   * - INVALID_ARGUMENT, PAGE_TOKEN_MISMATCH: the token belongs to a listing with other arguments.
    *
    * @generated from rpc stele.v1.ModelRegistryService.ListModels
    */
