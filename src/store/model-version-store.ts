@@ -153,6 +153,7 @@ const modelStatement = statement<{ model: ModelName }, { found: number }>((db, p
     .selectFrom("model_version")
     .select(sql.lit(1).as("found"))
     .where("model", "=", param("model"))
+    .orderBy("precedence")
     .limit(sql.lit(1))
     .$castTo<{ found: number }>(),
 );

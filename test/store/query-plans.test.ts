@@ -1,0 +1,163 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  GetVersionRequestSchema,
+  Level,
+  ListModelsRequestSchema,
+  ListVersionsRequestSchema,
+  Order,
+  Prereleases,
+  RegisterVersionRequestSchema,
+  View,
+} from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { encodePrecedence } from "../../src/domain/precedence.ts";
+import { parseKnownVersion } from "../../src/domain/version.ts";
+import { Violations } from "../../src/domain/violations.ts";
+import { createRegistry, type Registry } from "../../src/registry/registry.ts";
+import { insertRows } from "../support/insert-rows.ts";
+import { customPlan, genericPlan, type RecordingDatabase, recordQueries } from "../support/query-plans.ts";
+import { rowOf } from "../support/row.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+
+const model = "crowded";
+const PRERELEASES = 1_000_000;
+const releases = Array.from({ length: 900 }, (_, index) => `1.${index % 9}.${Math.floor(index / 9)}`);
+
+let test: TestDatabase;
+let recording: RecordingDatabase;
+let registry: Registry;
+
+// A million prereleases of 1.9.0 above the releases of 1.x, and other models on both sides.
+beforeAll(async () => {
+  test = await createTestDatabase();
+  const others = Array.from({ length: 100 }, (_, index) => [
+    rowOf(`a${index}`, "1.0.0"),
+    rowOf(`z${index}`, "1.0.0-rc.1"),
+  ]);
+  await insertRows(
+    test.database,
+    [...releases, "2.0.0-rc.1", "3.0.0"].map((version) => rowOf(model, version)),
+  );
+  await insertRows(test.database, others.flat());
+  await insertPrereleases();
+  recording = recordQueries(test.database);
+  registry = createRegistry(recording.database);
+}, 120_000);
+
+afterAll(async () => await test[Symbol.asyncDispose]());
+
+// From 65,536 on each number has the same count of bytes.
+async function insertPrereleases(): Promise<void> {
+  const template = rowOf(model, "1.9.0-rc.65536");
+  const prefix = template.precedence.subarray(0, -3);
+  const last = encodePrecedence(parseKnownVersion(`1.9.0-rc.${65_536 + PRERELEASES - 1}`));
+  await sql`
+    insert into model_version (model, precedence, version, record, digest, registered_at, registered_by, attempt)
+    select ${model}, ${prefix}::bytea || substring(int4send(number) from 2), '1.9.0-rc.' || number,
+      ${template.record}, ${template.digest}, now(), '', gen_random_uuid()
+    from generate_series(65536, ${sql.lit(65_536 + PRERELEASES - 1)}) as number`.execute(test.database);
+  const { rows } = await sql<{ precedence: Buffer }>`
+    select precedence from model_version where version = ${`1.9.0-rc.${65_536 + PRERELEASES - 1}`}`.execute(
+    test.database,
+  );
+  expect(rows).toEqual([{ precedence: Buffer.from(last) }]);
+}
+
+async function drain(pages: AsyncIterable<unknown>, maxPages = Number.POSITIVE_INFINITY): Promise<void> {
+  let count = 0;
+  for await (const _ of pages) {
+    count += 1;
+    if (count >= maxPages) break;
+  }
+}
+
+const { signal } = new AbortController();
+const context = { start: undefined, signal };
+
+function get(request: MessageInitShape<typeof GetVersionRequestSchema>) {
+  return async () => {
+    await registry.getVersion(create(GetVersionRequestSchema, { model, ...request }), signal).catch(() => undefined);
+  };
+}
+
+function list(request: MessageInitShape<typeof ListVersionsRequestSchema>, maxPages = 8) {
+  return async () => {
+    await drain(registry.listVersions(create(ListVersionsRequestSchema, { model, ...request }), context), maxPages);
+  };
+}
+
+function increment(value: { level: Level; within?: string; prerelease?: string }) {
+  return async () => {
+    const number = { case: "increment", value } as const;
+    const request = create(RegisterVersionRequestSchema, { model, number, validateOnly: true });
+    await registry.registerVersion(request, { violations: new Violations(), registeredBy: "", signal });
+  };
+}
+
+const operations: readonly (readonly [string, () => Promise<void>])[] = [
+  ["an exact version", get({ selector: { case: "version", value: "1.2.3" } })],
+  ["an unknown version", get({ selector: { case: "version", value: "7.0.0" } })],
+  ["^1.0.0 under a million prereleases of 1.9.0", get({ selector: { case: "range", value: "^1.0.0" } })],
+  [
+    "the highest of ^1.0.0, prereleases included",
+    get({ selector: { case: "range", value: "^1.0.0" }, prereleases: Prereleases.INCLUDE }),
+  ],
+  ["the highest of all", get({ selector: { case: "range", value: "*" } })],
+  ["a range without a match, and what is nearest", get({ selector: { case: "range", value: "^1.9" } })],
+  ["a range of many alternatives", get({ selector: { case: "range", value: "1.9.1 || 1.9.2 || 1.9.3 || 1.8.7" } })],
+  ["the whole model, highest first", list({})],
+  ["the whole model, lowest first", list({ order: Order.LOWEST_FIRST })],
+  ["the five newest", list({ limit: 5 })],
+  ["the releases", list({ prereleases: Prereleases.EXCLUDE })],
+  ["the releases, lowest first", list({ prereleases: Prereleases.EXCLUDE, order: Order.LOWEST_FIRST })],
+  ["^1.0.0", list({ range: "^1.0.0" })],
+  ["^1.0.0, lowest first", list({ range: "^1.0.0", order: Order.LOWEST_FIRST })],
+  ["^1.0.0 by BASIC", list({ range: "^1.0.0", view: View.BASIC })],
+  ["the prereleases of 1.9.0 by BASIC", list({ range: "1.9.0-0 - 1.9.0", view: View.BASIC })],
+  ["what a filter finds", list({ range: "^1.0.0", filter: 'version == "1.2.3"' })],
+  ["what a filter finds by BASIC", list({ range: "^1.0.0", filter: 'version == "1.2.3"', view: View.BASIC })],
+  ["the next release within ^1", increment({ level: Level.MINOR, within: "^1" })],
+  ["the next release of all", increment({ level: Level.MAJOR })],
+  ["the next prerelease of a crowded train", increment({ level: Level.MINOR, within: "^1", prerelease: "rc" })],
+];
+
+function isIndexScan(access: string): boolean {
+  return /^Index (Only )?Scan using model_version_pkey$/.test(access);
+}
+
+async function plansOf(operation: () => Promise<void>) {
+  recording.queries.length = 0;
+  await operation();
+  const plans = recording.queries.map(async (query) => [
+    await customPlan(test.database, query),
+    await genericPlan(test.database, query),
+  ]);
+  expect(plans).not.toEqual([]);
+  return (await Promise.all(plans)).flat();
+}
+
+// An access looks at one row for each that it answers, and at one at most that ends it or is passed over.
+describe.each([
+  ["as inserted", async () => undefined],
+  ["analyzed", async () => void (await sql`analyze model_version`.execute(test.database))],
+])("the queries of an operation on a table that is %s", (_, prepare) => {
+  beforeAll(prepare, 60_000);
+
+  it.each(operations)("for %s are scans of the primary key that read what they answer", async (_name, operation) => {
+    for (const { accesses, rowsRead, rowsAnswered } of await plansOf(operation)) {
+      expect(accesses.filter((access) => !isIndexScan(access))).toEqual([]);
+      expect(rowsRead).toBeLessThanOrEqual(rowsAnswered + 2);
+    }
+  });
+
+  it("for the models are two seeks for each model, whatever its versions", async () => {
+    const listing = create(ListModelsRequestSchema, {});
+    const plans = await plansOf(async () => await drain(registry.listModels(listing, context)));
+    const rowsRead = plans.reduce((sum, plan) => sum + plan.rowsRead, 0);
+    for (const { accesses } of plans)
+      expect(accesses.join()).toMatch(/^(Index (Only )?Scan using model_version_pkey,?)+$/);
+    // 201 models, of which 100 have no release; each plan is carried out twice.
+    expect(rowsRead).toBeLessThanOrEqual(2 * 3 * 201 + 20);
+  });
+});
