@@ -1,5 +1,6 @@
 // Writes test/api/range-corpus.json: ranges of every form of npm's grammar, sets of versions, and what npm's semver
-// selects of each. `node tools/make-range-corpus.ts`, then `npm run format`; the outcome is committed, so that a change of semver shows.
+// selects of each, so that a change of semver shows. Run it with `node tools/make-range-corpus.ts`, then
+// `npm run format`.
 
 import { writeFileSync } from "node:fs";
 import { rcompare, satisfies } from "semver";
