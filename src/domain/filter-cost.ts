@@ -4,7 +4,7 @@
 import { type FilterType, isText, MAX_DYNAMIC_BYTES, maxBytesOf, maxCountOf } from "./filter-type.ts";
 
 /** The most that a filter may take for one record. The record's decoding, up to 10 ms, comes on top. */
-export const MAX_COST_US = 40_000;
+export const MAX_COST_US = 25_000;
 
 /** What single steps take. */
 export const cost = {
@@ -17,7 +17,7 @@ export const cost = {
   logic: 0.6,
   operation: 0.5,
   /** An operation that finds another kind of value than it takes, or overflows, makes an error with a long text. */
-  failure: 3,
+  failure: 4,
 };
 
 /** The sum of what the operands take, and the operation itself. */

@@ -113,7 +113,11 @@ function checkArithmetic(operation: Operation, [left, right]: readonly Expressio
     return { node, type: { kind: areInts ? "int" : "double" }, costUs: sumCost([a, b], cost.operation + cost.failure) };
   }
   const what = `uses ${symbol} on ${describeType(a.type)} and ${describeType(b.type)}`;
-  throw context.mistake(node, what, `${symbol} takes ${symbol === "%" ? "two ints" : "two ints or two doubles"}`);
+  throw context.mistake(
+    node,
+    what,
+    `${symbol} takes ${symbol === "%" ? "two ints" : "numbers, two ints or two doubles"}`,
+  );
 }
 
 function checkNegation({ context, node, symbol }: Operation, [operand]: readonly Expression[]): Checked {

@@ -22,7 +22,7 @@ export class FilterMistake extends Error {
 }
 
 /** The longest filter, in bytes. */
-export const MAX_FILTER_BYTES = 1024;
+const MAX_FILTER_BYTES = 1024;
 
 const MAX_BRACKETS = 100;
 
@@ -33,7 +33,7 @@ export function parseFilterSyntax(text: string): FilterSyntax {
   if (root === undefined) throw new FilterMistake("is no expression; leave it out for every version");
   return {
     root,
-    positionOf: (node) => characterAt(text, offsetOf(node, sourceInfo?.positions ?? {})),
+    positionOf: (node) => characterAt(text, offsetOf(node, text, sourceInfo?.positions ?? {})),
     macroOf: (node) => functionOf(sourceInfo?.macroCalls[node.id.toString()]),
   };
 }
@@ -72,14 +72,19 @@ function failedAt(error: unknown): number | undefined {
 }
 
 /** Where a node is said to be: an operator at itself, a member behind its dot, && and || at their first operand. */
-function offsetOf(node: Expression, positions: Readonly<Record<string, number>>): number {
-  const own = positions[node.id.toString()] ?? 0;
+function offsetOf(node: Expression, text: string, positions: Readonly<Record<string, number>>): number {
+  const own = skipSpace(text, positions[node.id.toString()] ?? 0);
   const { exprKind } = node;
-  if (exprKind.case === "selectExpr" && !exprKind.value.testOnly) return own + 1;
+  if (exprKind.case === "selectExpr" && !exprKind.value.testOnly) return skipSpace(text, own + 1);
   if (exprKind.case !== "callExpr") return own;
   const [first] = exprKind.value.args;
-  if (/^_(&&|\|\|)_$/.test(exprKind.value.function) && first !== undefined) return offsetOf(first, positions);
-  return exprKind.value.target === undefined ? own : own + 1;
+  if (/^_(&&|\|\|)_$/.test(exprKind.value.function) && first !== undefined) return offsetOf(first, text, positions);
+  return exprKind.value.target === undefined ? own : skipSpace(text, own + 1);
+}
+
+// The parser says of an operator where the space before it begins.
+function skipSpace(text: string, offset: number): number {
+  return offset + (/^\s*/.exec(text.slice(offset))?.[0].length ?? 0);
 }
 
 function characterAt(text: string, offset: number): number {

@@ -4,6 +4,7 @@
 
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { MAX_RECORD_BYTES } from "./record-limits.ts";
 
 /** What an expression of a filter is. `dyn` is a value inside attributes, whose kind only the record tells. */
 export type FilterType =
@@ -18,10 +19,7 @@ export type FilterType =
 export const MAX_DYNAMIC_BYTES = 64 * 1024;
 
 /** The most elements of a list, and entries of an object, inside attributes that a filter can read. */
-export const MAX_DYNAMIC_COUNT = 4096;
-
-/** The most bytes of a record, which the messages of a list share. */
-const MAX_RECORD_BYTES = 1024 * 1024;
+export const MAX_DYNAMIC_COUNT = 2048;
 
 /** The longest key of a map in the record, in bytes. */
 const MAX_KEY_BYTES = 128;

@@ -1,7 +1,7 @@
 import { invalidField, invalidRequest } from "./errors.ts";
 
 /** The largest serialized record, in bytes. */
-const MAX_RECORD_BYTES = 1024 * 1024;
+export const MAX_RECORD_BYTES = 1024 * 1024;
 
 /** Throws the request's error where the serialized record is too large. */
 export function checkRecordSize(sizeBytes: number): void {

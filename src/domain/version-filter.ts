@@ -1,5 +1,6 @@
 // A filter in a subset of CEL (docs/filter.md), checked before the first record: what can be wrong with a filter is
-// said at once, and no filter can hold the event loop.
+// said at once, and no filter can hold the event loop: not by its text (filter-syntax.ts), not over any record
+// (filter-cost.ts).
 
 import { type CelInput, celEnv, plan } from "@bufbuild/cel";
 import { create, createRegistry, fromBinary } from "@bufbuild/protobuf";

@@ -1,12 +1,15 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceError } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Order } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { ListVersionsRequestSchema, Order } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { readConfig } from "../../src/config.ts";
 import { startService } from "../../src/server.ts";
 import { insertRows } from "../support/insert-rows.ts";
 import { RegistryClient, versionsOf } from "../support/registry-client.ts";
 import { rowOf } from "../support/row.ts";
+import { readError } from "../support/rpc-error.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 const model = "large";
@@ -72,4 +75,64 @@ describe(`a listing of ${COUNT} versions`, () => {
       { numRuns: 6 },
     );
   }, 120_000);
+
+  it("begins with a small message", async () => {
+    for await (const page of client.list({ model, pageSize: 1000 })) {
+      expect(page.versions.length).toBeLessThanOrEqual(100);
+      break;
+    }
+  });
+
+  it("tells how far a filter is that finds nothing, and goes on from there", async () => {
+    const request = { model, filter: 'version == "none"' };
+    const pages = await Array.fromAsync(client.list(request));
+    expect(pages.flatMap(versionsOf)).toEqual([]);
+    expect(pages.length).toBeGreaterThanOrEqual(COUNT / 1000);
+    expect(pages.map(({ nextPageToken }) => nextPageToken === "").indexOf(true)).toBe(pages.length - 1);
+    const rest = await Array.fromAsync(client.list({ ...request, pageToken: pages.at(-5)?.nextPageToken ?? "" }));
+    expect(rest.length).toBeLessThanOrEqual(6);
+  });
+
+  it("finds the one that a filter is about, from any token of progress", async () => {
+    const wanted = versions[COUNT / 2] ?? "";
+    const request = { model, filter: `version == "${wanted}"` };
+    expect(await client.listAll(request)).toEqual([wanted]);
+    let pageToken = "";
+    for await (const page of client.list(request)) {
+      if (page.versions.length > 0) break;
+      pageToken = page.nextPageToken;
+    }
+    expect(await client.listAll({ ...request, pageToken })).toEqual([wanted]);
+  });
+
+  it("ends at its deadline, and goes on by the last token as if nothing had been", async () => {
+    const seen: string[] = [];
+    let pageToken = "";
+    let broken = 0;
+    do {
+      const request = create(ListVersionsRequestSchema, { model, order: Order.LOWEST_FIRST, pageToken });
+      const call = client.raw.listVersions(request, { deadline: Date.now() + 150 });
+      try {
+        for await (const page of call) {
+          seen.push(...versionsOf(page));
+          ({ nextPageToken: pageToken } = page);
+          if (pageToken === "") break;
+        }
+      } catch (error) {
+        expect(readError(error as ServiceError)).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+        broken += 1;
+      }
+    } while (pageToken !== "");
+    expect(seen).toEqual(versions);
+    expect(broken).toBeGreaterThan(0);
+  });
+
+  it("holds no connection while its reader rests: fifty that rest leave all of them to others", async () => {
+    const readers = Array.from({ length: 50 }, () => client.list({ model })[Symbol.asyncIterator]());
+    await Promise.all(readers.map((reader) => reader.next()));
+    const [first = ""] = versions;
+    const reads = Array.from({ length: 64 }, async () => (await client.getExact(model, first))?.version);
+    expect(new Set(await Promise.all(reads))).toEqual(new Set([first]));
+    await Promise.all(readers.map((reader) => reader.return?.(undefined)));
+  });
 });
