@@ -152,6 +152,8 @@ async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint
   }
 }
 
+const MAX_BYTES_AHEAD = 128 * 1024;
+
 /** Closes the source however it is left. */
 async function writeResponses(
   call: ServerWritableStream<Buffer, Buffer>,
@@ -163,9 +165,11 @@ async function writeResponses(
   const source = (handle(call.request, context) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   try {
     for (;;) {
+      // The next response is made while a small one is under way: a slow client holds two small ones or a large one.
+      await writer.whenUnderWay(MAX_BYTES_AHEAD);
       const { done, value } = await untilAborted(source.next(), context.signal);
       if (done === true) return;
-      await writer.ready();
+      await writer.whenUnderWay(0);
       writer.write(encode(value));
     }
   } finally {

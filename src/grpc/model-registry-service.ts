@@ -3,8 +3,9 @@ import { ModelRegistryServiceDefinition } from "../../gen/stele/v1/model_registr
 import { RegisterVersionRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { decodeStrictly } from "../domain/strict-decoding.ts";
 import { Violations } from "../domain/violations.ts";
+import type { ListingPosition, Page } from "../registry/listing-pages.ts";
 import type { Registry } from "../registry/registry.ts";
-import { type AdapterOptions, addService } from "./adapter.ts";
+import { type AdapterOptions, addService, type Encoded } from "./adapter.ts";
 import { encodeListModelsResponse, encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
 import { modelPageTokens, versionPageTokens } from "./page-token.ts";
 
@@ -25,22 +26,29 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
 
       getVersion: async (request, { signal }) => encodeModelVersion(await registry.getVersion(request, signal)),
 
-      listVersions: async function* (request, { signal }) {
-        const encodeToken = versionPageTokens.encoder(request);
+      listVersions: (request, { signal }) => {
         const start = versionPageTokens.decode(request);
-        for await (const { entries, next } of registry.listVersions(request, { start, signal })) {
-          yield encodeListVersionsResponse(entries, next === undefined ? "" : encodeToken(next));
-        }
+        const pages = registry.listVersions(request, { start, signal });
+        return encodePages(pages, encodeListVersionsResponse, versionPageTokens.encoder(request));
       },
 
-      listModels: async function* (request, { signal }) {
-        const encodeToken = modelPageTokens.encoder(request);
+      listModels: (request, { signal }) => {
         const start = modelPageTokens.decode(request);
-        for await (const { entries, next } of registry.listModels(request, { start, signal })) {
-          yield encodeListModelsResponse(entries, next === undefined ? "" : encodeToken(next));
-        }
+        const pages = registry.listModels(request, { start, signal });
+        return encodePages(pages, encodeListModelsResponse, modelPageTokens.encoder(request));
       },
     },
     options,
   );
+}
+
+async function* encodePages<Response>(
+  pages: AsyncIterable<Page>,
+  encode: (entries: readonly Uint8Array[], nextPageToken: string) => Encoded<Response>,
+  encodeToken: (position: ListingPosition) => string,
+): AsyncGenerator<Encoded<Response>, void, undefined> {
+  // The entries are taken out, so that no second copy of them lives while the client is waited for.
+  for await (const { entries, next } of pages) {
+    yield encode(entries.splice(0), next === undefined ? "" : encodeToken(next));
+  }
 }

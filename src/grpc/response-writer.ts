@@ -7,7 +7,7 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 export class ResponseWriter {
   readonly #call: ServerWritableStream<unknown, Buffer>;
   readonly #signal: AbortSignal;
-  #isWriting = false;
+  #bytesUnderWay = 0;
   #resume: (() => void) | undefined;
 
   constructor(call: ServerWritableStream<unknown, Buffer>, signal: AbortSignal) {
@@ -17,9 +17,9 @@ export class ResponseWriter {
     signal.addEventListener("abort", () => this.#resume?.());
   }
 
-  /** Resolves when no response is under way; throws the signal's reason as soon as that aborts. */
-  async ready(): Promise<void> {
-    if (this.#isWriting && !this.#signal.aborted) {
+  /** Resolves when no more than so many bytes are under way; throws the signal's reason as soon as that aborts. */
+  async whenUnderWay(maxBytes: number): Promise<void> {
+    if (this.#bytesUnderWay > maxBytes && !this.#signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#resume = resolve;
       await promise;
@@ -27,14 +27,14 @@ export class ResponseWriter {
     this.#signal.throwIfAborted();
   }
 
-  /** Sends a response on its way, after ready(). */
+  /** Sends a response on its way, when none is. */
   write(bytes: Buffer): void {
-    this.#isWriting = true;
+    this.#bytesUnderWay = bytes.length;
     this.#call.write(bytes, this.#onWritten);
   }
 
   readonly #onWritten = (): void => {
-    this.#isWriting = false;
+    this.#bytesUnderWay = 0;
     this.#resume?.();
   };
 }

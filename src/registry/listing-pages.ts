@@ -22,9 +22,9 @@ export interface Entry {
   readonly bytes: Uint8Array;
 }
 
-/** Some entries of a listing, in order; none where it only tells how far it is. */
+/** Some entries of a listing, in order, to be taken out; none where it only tells how far it is. */
 export interface Page {
-  readonly entries: readonly Uint8Array[];
+  readonly entries: Uint8Array[];
   /** Where to go on after this page; undefined when the listing is complete. */
   readonly next: ListingPosition | undefined;
 }

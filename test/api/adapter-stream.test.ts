@@ -97,6 +97,26 @@ describe("a client that reads slowly", () => {
     call.cancel();
   });
 
+  // HTTP/2 takes 64 KiB before the client reads; what does not fit is under way.
+  it.each([
+    ["one more than is under way, when they are small", 60 * 1024, 3],
+    ["nothing but what is under way, when they are large", 256 * 1024, 1],
+  ])("costs the memory of %s", async (_, sizeBytes, expected) => {
+    let made = 0;
+    await using fake = await serveFake({
+      listVersions: async function* () {
+        for (; made < 1000; ) {
+          made += 1;
+          yield page(`${made}`, sizeBytes);
+        }
+      },
+    });
+    await using raw = openRawCall(fake.address, listVersionsPath, { message: new Uint8Array() });
+    raw.stream.end();
+    await settled(() => made);
+    expect(made).toBe(expected);
+  });
+
   it("gets every message", async () => {
     await using fake = await serveFake({
       listVersions: async function* () {
@@ -145,7 +165,7 @@ describe("the source of a stream is closed", () => {
     });
     raw.stream.end();
     await vi.waitFor(() => expect(state.closed).toBe(true), 5000);
-    expect(state.yielded).toBeGreaterThan(1);
+    expect(state.yielded).toBe(1);
     expect(state.context?.signal.reason).toMatchObject({ reason: "DEADLINE_EXCEEDED" });
   });
 });
