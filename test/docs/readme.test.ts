@@ -5,18 +5,20 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { consoleExamples, type Example } from "../support/console-blocks.ts";
 import { findGrpcurl } from "../support/grpcurl.ts";
+import { findProgram } from "../support/program.ts";
 import { startServiceProcess } from "../support/service-process.ts";
 
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const examples = consoleExamples(readme);
 const withBuf = examples.filter(({ command }) => command.includes("buf curl"));
-const withGrpcurl = examples.filter(({ command }) => command.startsWith("grpcurl "));
+const withGrpcurl = examples.filter(({ command }) => command.includes("grpcurl -plaintext"));
 const grpcurl = await findGrpcurl();
+const jq = await findProgram("jq");
 
 describe("README.md", () => {
   it("has examples of both programs and of nothing else", () => {
-    expect([withBuf.length, withGrpcurl.length]).toEqual([4, 5]);
-    expect(examples).toHaveLength(9);
+    expect([withBuf.length, withGrpcurl.length]).toEqual([4, 13]);
+    expect(examples).toHaveLength(17);
   });
 
   it("shows what buf curl prints, also to somebody who first tried what the service suggests at its start", async () => {
@@ -25,10 +27,11 @@ describe("README.md", () => {
 
   const missing = grpcurl === undefined && process.env["STELE_REQUIRE_TOOLCHAINS"] !== "true";
   it.skipIf(missing)(
-    `shows what grpcurl prints${missing ? " (skipped: neither grpcurl nor go is here)" : ""}`,
+    `shows what grpcurl ${jq ? "and jq print" : "prints (without jq, which is not here)"}${missing ? " (skipped: neither grpcurl nor go is here)" : ""}`,
     async () => {
       if (grpcurl === undefined) throw new Error("neither grpcurl nor go is here");
-      await expectShown(withGrpcurl, { path: `${dirname(grpcurl)}:${process.env["PATH"]}` });
+      const shown = withGrpcurl.filter(({ command }) => jq !== undefined || !command.includes("| jq "));
+      await expectShown(shown, { path: `${dirname(grpcurl)}:${process.env["PATH"]}` });
     },
     300_000,
   );
