@@ -163,7 +163,9 @@ export interface NearestVersions {
 /** The model has versions, but none in this range. */
 export function noVersionInRange(model: string, range: string, nearest: NearestVersions): RegistryError {
   const { below, above, prerelease } = nearest;
-  const around = [below && `${below} below`, above && `${above} above`].filter((part) => part !== undefined);
+  // Between two alternatives of the range one version may be below the one and above the other.
+  const sides = below === above ? [below] : [below && `${below} below`, above && `${above} above`];
+  const around = sides.filter((side) => side !== undefined);
   const hints = [
     ...(around.length > 0 ? [`nearest ${around.length > 1 ? "are" : "is"} ${around.join(" and ")}`] : []),
     ...(prerelease === undefined ? [] : [`${prerelease} matches with PRERELEASES_INCLUDE`]),

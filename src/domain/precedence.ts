@@ -70,9 +70,19 @@ export function decodePrecedence(key: Uint8Array): Version | undefined {
 
 /** Whether the key, which must be one, is that of a release. */
 export function isRelease(key: Uint8Array): boolean {
+  return key[coreLength(key)] === RELEASE;
+}
+
+/** The first key from this one on that a release can have. */
+export function firstReleaseKey(key: Uint8Array): Uint8Array {
+  const length = coreLength(key);
+  return key[length] === PRERELEASE ? Buffer.concat([key.subarray(0, length), Buffer.of(RELEASE)]) : key;
+}
+
+function coreLength(key: Uint8Array): number {
   let at = 0;
   for (let number = 0; number < 3; number++) at += 1 + Math.max(0, (key[at] ?? 0) - SINGLE_BYTE_MAX);
-  return key[at] === RELEASE;
+  return at;
 }
 
 /** The text of the version that has this key, which must be one; without build metadata. */

@@ -5,7 +5,7 @@
 import { Range, SemVer } from "semver";
 import { Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { quote } from "./errors.ts";
-import { encodePrecedence, formatPrecedence } from "./precedence.ts";
+import { encodePrecedence, firstReleaseKey, formatPrecedence } from "./precedence.ts";
 import { parseKnownVersion, type Version } from "./version.ts";
 import type { Violations } from "./violations.ts";
 
@@ -51,8 +51,13 @@ export function parseVersionRange(
   const mistake = findMistake(text);
   const range = mistake === undefined ? parse(text, prereleases) : undefined;
   if (range !== undefined) return range;
-  violations.addInvalid(field, mistake ?? `${quote(text)} is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0`);
+  violations.addInvalid(field, mistake ?? describeMistake(text));
   return undefined;
+}
+
+function describeMistake(text: string): string {
+  if (/\d{16}/.test(text)) return `${quote(text)} reaches beyond the numbers of versions; stay below 9007199254740991`;
+  return `${quote(text)} is no range; use npm's grammar, such as ^1.2 or >=1.0 <2.0`;
 }
 
 function findMistake(text: string): string | undefined {
@@ -70,12 +75,13 @@ function findMistake(text: string): string | undefined {
 // npm's parser throws at a text that is no range, and at bounds beyond 2^53-1; ours at a bound that no version can be.
 function parse(text: string, prereleases: Prereleases): VersionRange | undefined {
   try {
-    const range = new Range(text, { includePrerelease: prereleases === Prereleases.INCLUDE });
+    const options = { includePrerelease: prereleases === Prereleases.INCLUDE };
+    const range = new Range(text, options);
     return {
       text,
       intervals: arrange(range.set.flatMap((bounds) => toIntervals(bounds, prereleases))),
       selects: (key) => {
-        const version = new SemVer(formatPrecedence(key));
+        const version = new SemVer(formatPrecedence(key), options); // With other options it would be parsed again.
         return range.test(version) && (prereleases !== Prereleases.EXCLUDE || version.prerelease.length === 0);
       },
     };
@@ -90,7 +96,9 @@ type Comparators = Range["set"][number];
 function toIntervals(comparators: Comparators, prereleases: Prereleases): VersionInterval[] {
   const between = toInterval(comparators);
   if (prereleases === Prereleases.INCLUDE) return nonEmpty({ ...between, prereleases: true });
-  const releases = nonEmpty({ ...between, prereleases: false });
+  // Bounds that no release is between are one: 1.x || 2.x is an interval without a gap.
+  const [from, to] = [firstReleaseKey(between.from), firstReleaseKey(between.to)];
+  const releases = nonEmpty({ from, to, prereleases: false });
   if (prereleases === Prereleases.EXCLUDE) return releases;
   const named = boundsOf(comparators).filter(({ prerelease }) => prerelease.length > 0);
   const trains = named.map(trainOf).map(({ from, to }) => ({

@@ -164,18 +164,25 @@ async function writeResponses(
   // A handler of a method with a response stream returns an AsyncIterable, by its type.
   const source = (handle(call.request, context) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   try {
-    for (;;) {
-      // The next response is made while a small one is under way: a slow client holds two small ones or a large one.
-      await writer.whenUnderWay(MAX_BYTES_AHEAD);
-      const { done, value } = await untilAborted(source.next(), context.signal);
-      if (done === true) return;
-      await writer.whenUnderWay(0);
-      writer.write(encode(value));
-    }
+    while (await writeNext(source, { writer, encode, signal: context.signal }));
   } finally {
     // Not waited for: a source that is in the middle of a query ends when that does.
     source.return?.().catch(ignore);
   }
+}
+
+/** False at the end. A function of its own, so that nothing holds a response after it was written. */
+async function writeNext(
+  source: AsyncIterator<unknown>,
+  { writer, encode, signal }: { writer: ResponseWriter; encode: Endpoint["encode"]; signal: AbortSignal },
+): Promise<boolean> {
+  // The next response is made while a small one is under way: a slow client holds two small ones or a large one.
+  await writer.whenUnderWay(MAX_BYTES_AHEAD);
+  const { done, value } = await untilAborted(source.next(), signal);
+  if (done === true) return false;
+  await writer.whenUnderWay(0);
+  writer.write(encode(value));
+  return true;
 }
 
 /** The outcome of the work, or the signal's reason as soon as it aborts; work that is given up may still fail. */

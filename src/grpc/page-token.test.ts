@@ -40,7 +40,8 @@ describe("a page token", () => {
     const plain = makeRequest({ model: "m" });
     const position = { after: Buffer.from("01000002", "hex"), remaining: undefined };
     const pageToken = versionPageTokens.encoder(plain)(position);
-    const spelled = makeRequest({ model: "m", order: Order.HIGHEST_FIRST, view: View.FULL, pageToken });
+    const defaults = { order: Order.HIGHEST_FIRST, view: View.FULL, prereleases: Prereleases.INCLUDE };
+    const spelled = makeRequest({ model: "m", ...defaults, pageToken });
     expect(versionPageTokens.decode(spelled)).toEqual(position);
   });
 

@@ -20,6 +20,7 @@ import {
   type ListVersionsRequest,
   ListVersionsRequestSchema,
   Order,
+  Prereleases,
   View,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { invalidPageToken, pageTokenMismatch } from "../domain/errors.ts";
@@ -104,6 +105,7 @@ export const versionPageTokens = new PageTokens<ListVersionsRequest>(
     create(ListVersionsRequestSchema, {
       ...fields,
       // Written out or left to the default, the listing is the same.
+      prereleases: fields.range === "" && !fields.prereleases ? Prereleases.INCLUDE : fields.prereleases,
       order: fields.order === Order.UNSPECIFIED ? Order.HIGHEST_FIRST : fields.order,
       view: fields.view === View.UNSPECIFIED ? View.FULL : fields.view,
       pageSize: 0,

@@ -30,7 +30,7 @@ export async function getVersion(
   if (record !== undefined) return record;
   if (!(await modelExists(database, model, signal))) throw modelNotFound(model);
   if (selector.case === "version") throw versionNotFound(model, selector.version.text);
-  const nearest = await findNearest(database, { model, ...selector }, signal);
+  const nearest = await findNearest(database, { model, range: selector.range }, signal);
   throw noVersionInRange(model, selector.range.text, nearest);
 }
 
@@ -46,22 +46,22 @@ async function findHighestRecord(
 interface RangeSelector {
   readonly model: ModelName;
   readonly range: VersionRange;
-  readonly prereleases: Prereleases;
 }
 
 /** What the caller may have meant: the versions around the range, and the highest of its prereleases. */
 async function findNearest(
   database: Database,
-  { model, range, prereleases }: RangeSelector,
+  { model, range }: RangeSelector,
   signal: AbortSignal,
 ): Promise<NearestVersions> {
   const find = async (selection: VersionSelection, direction: Direction, after?: Uint8Array) => {
     const scan = { model, selection, direction, columns: "number", after } as const;
     return (await findFirstVersion(database, scan, signal))?.version;
   };
-  const comparable = prereleases === Prereleases.INCLUDE ? everyVersion : everyRelease;
-  const widest = parseVersionRange(range.text, Prereleases.INCLUDE, "range", new Violations());
-  const [first, last] = [range.intervals[0], range.intervals.at(-1)];
+  const { intervals, text } = range;
+  const comparable = intervals.some(({ prereleases }) => prereleases) ? everyVersion : everyRelease;
+  const widest = parseVersionRange(text, Prereleases.INCLUDE, "range", new Violations());
+  const [first, last] = [intervals[0], intervals.at(-1)];
   return {
     below: last && (await find(comparable, "descending", last.to)),
     above: first && (await find(comparable, "ascending", first.from)),
@@ -71,7 +71,7 @@ async function findNearest(
 
 type Selector =
   | { readonly case: "version"; readonly version: Version }
-  | { readonly case: "range"; readonly range: VersionRange; readonly prereleases: Prereleases };
+  | { readonly case: "range"; readonly range: VersionRange };
 
 function parseRequest(request: GetVersionRequest): { model: ModelName; selector: Selector } {
   const violations = new Violations();
@@ -86,7 +86,7 @@ function parseSelector(request: GetVersionRequest, violations: Violations): Sele
   const prereleases = parsePrereleases(request.prereleases, violations);
   if (request.selector.case === "range") {
     const range = parseVersionRange(request.selector.value, prereleases, "range", violations);
-    return range && { case: "range", range, prereleases };
+    return range && { case: "range", range };
   }
   if (prereleases !== Prereleases.UNSPECIFIED) {
     violations.addInvalid("prereleases", "is about a range; leave it out to get exactly one version");

@@ -1,14 +1,11 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type ListModelsRequest, ModelSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { parseModelPrefix } from "../domain/model-name.ts";
-import { isRelease } from "../domain/precedence.ts";
-import { everyRelease } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { listModelPage, type ModelRow } from "../store/model-pages.ts";
-import { cutPages, type Entry, type ListingContext, type Page, type Stretch } from "./listing-pages.ts";
+import { cutPages, type Entry, type ListingContext, type Page, remainingLimit, type Stretch } from "./listing-pages.ts";
 import { parseLimit, parsePageSize } from "./page-size.ts";
-import { findFirstVersion } from "./version-scan.ts";
 
 interface Listing {
   readonly prefix: string;
@@ -31,7 +28,7 @@ export async function* listModels(
   { start, signal }: ListingContext,
 ): AsyncGenerator<Page, void, undefined> {
   const listing = parseListing(request);
-  const limit = Math.min(start?.remaining ?? listing.limit, listing.limit);
+  const limit = remainingLimit(listing.limit, start);
   const after = start === undefined ? "" : Buffer.from(start.after).toString("latin1");
   yield* cutPages(readModels(database, { ...listing, limit, after }, signal), { ...listing, limit });
 }
@@ -46,8 +43,7 @@ async function* readModels(
   for (let maxRows = FIRST_READ_ROWS; ; maxRows = NEXT_READS_ROWS) {
     const query = { prefix, after: last, maxRows: Math.min(maxRows, remaining) };
     const { rows, isLast } = await listModelPage(database, query, signal);
-    const entries: Entry[] = [];
-    for (const row of rows) entries.push(toEntry(row, await findHighestRelease(database, row, signal)));
+    const entries = rows.map(toEntry);
     remaining -= rows.length;
     last = rows.at(-1)?.model ?? last;
     yield { rows: entries, end: entries.at(-1)?.key, isLast: isLast || remaining === 0 };
@@ -55,15 +51,9 @@ async function* readModels(
   }
 }
 
-async function findHighestRelease(database: Database, row: ModelRow, signal: AbortSignal): Promise<string> {
-  if (isRelease(row.precedence)) return row.version;
-  const scan = { model: row.model, selection: everyRelease, direction: "descending", columns: "number" } as const;
-  return (await findFirstVersion(database, { ...scan, after: row.precedence }, signal))?.version ?? "";
-}
-
-function toEntry({ model, version }: ModelRow, highestRelease: string): Entry {
-  const message = create(ModelSchema, { name: model, highestRelease, highestVersion: version });
-  return { key: Buffer.from(model, "latin1"), bytes: toBinary(ModelSchema, message) };
+function toEntry({ model, highest_release, highest_version }: ModelRow): Entry {
+  const init = { name: model, highestRelease: highest_release ?? "", highestVersion: highest_version };
+  return { key: Buffer.from(model, "latin1"), bytes: toBinary(ModelSchema, create(ModelSchema, init)) };
 }
 
 function parseListing(request: ListModelsRequest): Listing {

@@ -1,7 +1,6 @@
-// A listing is a scan whose stretches are cut into messages. Between two reads it holds no connection, so that a slow
-// client costs the memory of one stretch and nothing else.
+// A listing is a scan whose stretches are cut into messages. It holds no connection while it waits for its client, and
+// no more than the rest of a stretch.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ListVersionsRequest, Order, View } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { modelNotFound } from "../domain/errors.ts";
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
@@ -13,7 +12,15 @@ import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { modelExists } from "../store/model-version-store.ts";
 import type { Direction, PageRow } from "../store/version-pages.ts";
-import { cutPages, type Entry, type ListingContext, type Page, type Stretch } from "./listing-pages.ts";
+import {
+  cutPages,
+  type Entry,
+  type ListingContext,
+  type Page,
+  remainingLimit,
+  type Stretch,
+  takeMatches,
+} from "./listing-pages.ts";
 import { parseLimit, parsePageSize } from "./page-size.ts";
 import { scanVersions } from "./version-scan.ts";
 
@@ -27,9 +34,6 @@ interface Listing {
   readonly pageSize: number;
 }
 
-/** A filter looks at records for so long before other work gets its turn. */
-const MAX_FILTERING_MS = 5;
-
 /**
  * Lists the versions of a model in pages.
  *
@@ -41,7 +45,7 @@ export async function* listVersions(
   { start, signal }: ListingContext,
 ): AsyncGenerator<Page, void, undefined> {
   const listing = parseListing(request);
-  const limit = Math.min(start?.remaining ?? listing.limit, listing.limit);
+  const limit = remainingLimit(listing.limit, start);
   const stretches = readEntries(database, { ...listing, limit }, start?.after, signal);
   let isEmpty = true;
   for await (const page of cutPages(stretches, { limit, pageSize: listing.pageSize })) {
@@ -88,7 +92,7 @@ async function* mapRows<Row>(
   stretches: AsyncIterable<Stretch<Row>>,
   map: (row: Row) => Entry,
 ): AsyncGenerator<Stretch<Entry>, void, undefined> {
-  for await (const stretch of stretches) yield { ...stretch, rows: stretch.rows.map(map) };
+  for await (const stretch of stretches) yield { ...stretch, rows: stretch.rows.splice(0).map(map) };
 }
 
 async function* filterRows<Row extends PageRow<"record">>(
@@ -97,25 +101,8 @@ async function* filterRows<Row extends PageRow<"record">>(
   signal: AbortSignal,
 ): AsyncGenerator<Stretch<Row>, void, undefined> {
   for await (const stretch of stretches) {
-    yield { ...stretch, rows: await findMatches(stretch.rows, filter, signal) };
+    yield { ...stretch, rows: await takeMatches(stretch.rows, ({ record }) => filter.matches(record), signal) };
   }
-}
-
-async function findMatches<Row extends PageRow<"record">>(
-  rows: readonly Row[],
-  filter: VersionFilter,
-  signal: AbortSignal,
-): Promise<Row[]> {
-  const found: Row[] = [];
-  let turnEnd = performance.now() + MAX_FILTERING_MS;
-  for (const row of rows) {
-    if (filter.matches(row.record)) found.push(row);
-    if (performance.now() < turnEnd) continue;
-    await nextTurn();
-    signal.throwIfAborted();
-    turnEnd = performance.now() + MAX_FILTERING_MS;
-  }
-  return found;
 }
 
 function parseListing(request: ListVersionsRequest): Listing {

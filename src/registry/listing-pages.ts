@@ -1,8 +1,10 @@
 // What every listing has in common: a stream of pages, cut from the stretches in which it is read.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 /** Where a listing goes on. */
 export interface ListingPosition {
-  /** The key of the last entry that was read, whether it was listed or not. */
+  /** The key after which it goes on: that of the last entry listed, or of a later one that was read and left out. */
   readonly after: Uint8Array;
   /** What is left of the request's limit; undefined is no limit. */
   readonly remaining: number | undefined;
@@ -31,7 +33,7 @@ export interface Page {
 
 /** What one read of a listing brought. */
 export interface Stretch<Row> {
-  /** In order; whoever takes them may empty the list, to free their memory. */
+  /** In order. Whoever takes rows empties the list: a generator that waits would hold them until it goes on. */
   readonly rows: Row[];
   /** The key of the last row read, after which the next read begins; undefined when nothing was read. */
   readonly end: Uint8Array | undefined;
@@ -83,4 +85,30 @@ function takePage(rows: Entry[], maxRows: number): { entries: Uint8Array[]; afte
   }
   const page = rows.splice(0, count);
   return { entries: page.map(({ bytes }) => bytes), after: page.at(-1)?.key ?? Buffer.alloc(0) };
+}
+
+/** Rows are looked at for so long before other work gets its turn. */
+const MAX_TURN_MS = 5;
+
+/** Takes all rows out of the list and answers those that match; throws the signal's reason when that aborts. */
+export async function takeMatches<Row>(
+  rows: Row[],
+  matches: (row: Row) => boolean,
+  signal: AbortSignal | undefined,
+): Promise<Row[]> {
+  const found: Row[] = [];
+  let turnEnd = performance.now() + MAX_TURN_MS;
+  for (const row of rows.splice(0)) {
+    if (matches(row)) found.push(row);
+    if (performance.now() < turnEnd) continue;
+    await nextTurn();
+    signal?.throwIfAborted();
+    turnEnd = performance.now() + MAX_TURN_MS;
+  }
+  return found;
+}
+
+/** What a listing may still deliver of its request's limit. */
+export function remainingLimit(limit: number, start: ListingPosition | undefined): number {
+  return Math.min(start?.remaining ?? limit, limit);
 }

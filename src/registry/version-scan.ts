@@ -6,7 +6,7 @@ import type { ModelName } from "../domain/model-name.ts";
 import { after, earlier, later, type VersionInterval, type VersionSelection } from "../domain/version-range.ts";
 import type { Database } from "../store/database.ts";
 import { type ColumnSet, type Direction, listPage, type PageBounds, type PageRow } from "../store/version-pages.ts";
-import type { Stretch } from "./listing-pages.ts";
+import { type Stretch, takeMatches } from "./listing-pages.ts";
 
 /** Which versions of a model are read, and what of them. */
 export interface VersionScan<C extends ColumnSet> {
@@ -37,11 +37,12 @@ export async function* scanVersions<C extends ColumnSet>(
   for (let interval = intervals.shift(); interval !== undefined; ) {
     const query = { model, direction, columns, interval, ...bounds, maxRows: Math.min(bounds.maxRows, remaining) };
     const page = await listPage(database, query, signal);
-    const rows = page.rows.filter(({ precedence }) => selection.selects(precedence));
+    const end = page.rows.at(-1)?.precedence;
+    const rows = await takeMatches(page.rows, ({ precedence }) => selection.selects(precedence), signal);
     remaining -= rows.length;
-    const next = page.isLast ? intervals.shift() : beyond(interval, page.end, direction);
+    const next = page.isLast ? intervals.shift() : beyond(interval, end, direction);
     const isLast = next === undefined || remaining === 0;
-    yield { rows, end: page.end, isLast };
+    yield { rows, end, isLast };
     if (isLast) return;
     interval = next;
     bounds = NEXT_READS;

@@ -2,17 +2,23 @@
 // that. A cancel request names a connection, not a query, and takes effect some time later; so a connection goes back
 // to the pool only when neither can happen any more, and is closed where a request was sent and nothing was cancelled.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery } from "kysely";
 import type pg from "pg";
 import type { Database } from "./database.ts";
 
 const QUERY_CANCELED = "57014";
 
+/** Most reads are over before; a request would cost their connection. */
+const PATIENCE_MS = 20;
+
 /** The connections of a database whose reads can be cancelled. */
 export interface CancellablePools {
   readonly queries: pg.Pool;
   /** For the cancel requests, which must not wait behind the queries. */
   readonly control: pg.Pool;
+  /** By which the database knows the connections of this pool from all others. */
+  readonly applicationName: string;
 }
 
 const poolsOf = new WeakMap<Database, CancellablePools>();
@@ -23,7 +29,7 @@ export function makeCancellable(database: Database, pools: CancellablePools): vo
 }
 
 /**
- * The rows of a read; throws the signal's reason when that aborts, and then the database stops working on it. On a
+ * The rows of a read; when the signal aborts the database stops working on it, and the signal's reason is thrown. On a
  * database that is not made cancellable the read goes on, unheard.
  */
 export async function readRows<R>(database: Database, query: CompiledQuery<R>, signal: AbortSignal): Promise<R[]> {
@@ -31,13 +37,13 @@ export async function readRows<R>(database: Database, query: CompiledQuery<R>, s
   const pools = poolsOf.get(database);
   if (pools === undefined) return (await database.executeQuery(query)).rows;
   const client = await pools.queries.connect();
-  const cancellation = new Cancellation(client, pools.control, signal);
+  const cancellation = new Cancellation(client, pools, signal);
   try {
     signal.throwIfAborted();
     const { rows } = await client.query(query.sql, [...query.parameters]);
     return rows;
   } catch (error) {
-    if (isCanceled(error)) cancellation.wasCarriedOut = true;
+    if (isCanceled(error)) cancellation.isQueryCanceled = true;
     throw signal.aborted ? signal.reason : error;
   } finally {
     await cancellation.end();
@@ -48,31 +54,53 @@ function isCanceled(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === QUERY_CANCELED;
 }
 
-/** Sends a cancel request when the signal aborts, and gives the connection back once that is settled. */
+/** Sends a cancel request some time after the signal aborts, and gives the connection back once that is settled. */
 class Cancellation {
-  wasCarriedOut = false;
+  isQueryCanceled = false;
   readonly #client: pg.PoolClient;
-  readonly #control: pg.Pool;
+  readonly #pools: CancellablePools;
   readonly #signal: AbortSignal;
-  #request: Promise<unknown> | undefined;
+  readonly #ended = new AbortController();
+  /** Whether a request was sent and heard; undefined where none was sent. */
+  #request: Promise<boolean | undefined> | undefined;
 
-  constructor(client: pg.PoolClient, control: pg.Pool, signal: AbortSignal) {
+  constructor(client: pg.PoolClient, pools: CancellablePools, signal: AbortSignal) {
     this.#client = client;
-    this.#control = control;
+    this.#pools = pools;
     this.#signal = signal;
-    signal.addEventListener("abort", this.#send);
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   async end(): Promise<void> {
-    this.#signal.removeEventListener("abort", this.#send);
-    await this.#request;
-    this.#client.release(this.#request !== undefined && !this.wasCarriedOut);
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#ended.abort();
+    const isHeard = await this.#request;
+    const isSettled = isHeard === undefined || (isHeard && this.isQueryCanceled);
+    this.#client.release(!isSettled);
   }
 
-  readonly #send = (): void => {
-    // pg knows it from the start of the connection and does not declare it.
-    const { processID } = this.#client as pg.PoolClient & { processID: number };
-    // Where it cannot be sent, the read ends by itself or with its connection.
-    this.#request = this.#control.query("select pg_cancel_backend($1)", [processID]).catch(() => undefined);
+  readonly #onAbort = (): void => {
+    this.#request = this.#cancel();
   };
+
+  async #cancel(): Promise<boolean | undefined> {
+    try {
+      await sleep(PATIENCE_MS, undefined, { signal: this.#ended.signal });
+    } catch {
+      return undefined;
+    }
+    // pg knows the backend from the start of the connection and does not declare it.
+    const { processID } = this.#client as pg.PoolClient & { processID: number };
+    try {
+      const { rows } = await this.#pools.control.query(cancelQuery, [processID, this.#pools.applicationName]);
+      return rows[0]?.is_sent === true;
+    } catch {
+      return false; // The read ends by itself or with its connection.
+    }
+  }
 }
+
+// Behind a pooler, or after a failover, another process may have the number.
+const cancelQuery = `
+  select pg_cancel_backend(pid) as is_sent from pg_stat_activity
+  where pid = $1 and application_name = $2 and datname = current_database()`;

@@ -2,7 +2,7 @@
 // (a checked-out client that loses its connection would otherwise end the process), and statements with
 // parameters are prepared under a name, which Kysely does not do by itself (1.75 times as fast).
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import { makeCancellable } from "./cancellation.ts";
@@ -25,22 +25,47 @@ export interface DatabaseOptions {
 /** Opens a pool; nothing connects before the first query. `destroy()` closes it. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { maxConnections = 16, preparedStatements = true } = options;
+  const applicationName = `stele ${randomUUID()}`;
+  const settings = { application_name: applicationName, max: maxConnections };
   // A transaction pooler gives each transaction another session: none can be set up or cancelled.
-  if (!preparedStatements) {
-    return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPool(options, { max: maxConnections }) }) });
-  }
-  const queries = openPool(options, { max: maxConnections, Client: PreparingClient, onConnect: setUp });
-  const control = openPool(options, { max: 1, idleTimeoutMillis: 10_000 });
-  const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: endingTogether(queries, control) }) });
-  makeCancellable(database, { queries, control });
+  if (!preparedStatements) return new PooledDatabase(openPool(options, settings));
+  const queries = openPool(options, { ...settings, Client: PreparingClient, onConnect: setUp });
+  const control = openPool(options, {
+    application_name: applicationName,
+    max: 1,
+    idleTimeoutMillis: 10_000,
+    query_timeout: CONTROL_TIMEOUT_MS,
+  });
+  const database = new PooledDatabase(queries, control);
+  makeCancellable(database, { queries, control, applicationName });
   return database;
 }
+
+/** How long a cancel request may hold up the connection that it is about. */
+const CONTROL_TIMEOUT_MS = 2_000;
+
+/** Ends its pools itself: Kysely would only end one that it has used. */
+class PooledDatabase extends Kysely<Tables> {
+  readonly #pools: readonly pg.Pool[];
+
+  constructor(queries: pg.Pool, ...others: readonly pg.Pool[]) {
+    const pool: PostgresPool = { options: queries.options, connect: async () => await queries.connect(), end };
+    super({ dialect: new PostgresDialect({ pool }) });
+    this.#pools = [queries, ...others];
+  }
+
+  override async destroy(): Promise<void> {
+    await super.destroy();
+    await Promise.all(this.#pools.filter(({ ending }) => !ending).map((pool) => pool.end()));
+  }
+}
+
+async function end(): Promise<void> {}
 
 function openPool({ connection, onConnectionError }: DatabaseOptions, settings: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     ...(typeof connection === "string" ? { connectionString: connection } : connection),
     ...settings,
-    application_name: "stele",
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
   });
@@ -53,14 +78,6 @@ function openPool({ connection, onConnectionError }: DatabaseOptions, settings: 
 // for a handful of rows, collects the whole model and sorts it (measured: seconds a page).
 async function setUp(client: pg.ClientBase): Promise<void> {
   await client.query("set enable_seqscan = off; set enable_bitmapscan = off; set jit = off");
-}
-
-function endingTogether(queries: pg.Pool, control: pg.Pool): PostgresPool {
-  return {
-    options: queries.options,
-    connect: async () => await queries.connect(),
-    end: async () => void (await Promise.all([queries.end(), control.end()])),
-  };
 }
 
 /** A client that prepares each statement with parameters once per connection. */

@@ -4,6 +4,7 @@
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { modelVersionTable } from "./migrations/0001-model-version.ts";
+import { releaseIndex } from "./migrations/0002-release-index.ts";
 import { becomeOwner, grantToService, type Roles } from "./roles.ts";
 
 /** One step of the schema; its place in the list is its version, from 1. */
@@ -13,7 +14,10 @@ interface Migration {
 }
 
 /** All steps, in order. A step that has been released is never edited; a change is a new step. */
-export const migrations: readonly Migration[] = [{ name: "model_version", sql: modelVersionTable }];
+export const migrations: readonly Migration[] = [
+  { name: "model_version", sql: modelVersionTable },
+  { name: "release_index", sql: releaseIndex },
+];
 
 /** The schema of a database against the one that this release needs. */
 export type SchemaState = "current" | "behind" | "ahead";

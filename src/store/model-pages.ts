@@ -1,10 +1,16 @@
 import { sql } from "kysely";
+import type { ModelName } from "../domain/model-name.ts";
 import type { Database } from "./database.ts";
-import type { ModelVersionTable } from "./schema.ts";
 import { statement } from "./statement.ts";
+import { isRelease } from "./version-pages.ts";
 
-/** A model with its highest version. */
-export type ModelRow = Pick<ModelVersionTable, "model" | "version" | "precedence">;
+/** A model with its highest versions, as they were registered. */
+export interface ModelRow {
+  readonly model: ModelName;
+  readonly highest_version: string;
+  /** null where there is no release. */
+  readonly highest_release: string | null;
+}
 
 /** Which models follow. */
 export interface ModelPageQuery {
@@ -15,8 +21,8 @@ export interface ModelPageQuery {
   readonly maxRows: number;
 }
 
-// A loose index scan: from each model one seek leads to the next, and one to its highest version, however many versions
-// there are. No name has a character from ~ on.
+// A loose index scan: from each model one seek leads to the next, one to its highest version and one to its highest
+// release, however many versions there are. No name has a character from ~ on.
 const pageStatement = statement<ModelPageQuery & { readonly end: string }, ModelRow>((db, param) => ({
   compile: () =>
     sql<ModelRow>`
@@ -35,16 +41,20 @@ const pageStatement = statement<ModelPageQuery & { readonly end: string }, Model
         ) as next
         where listed.place < ${param("maxRows")}
       )
-      select listed.model, highest.version, highest.precedence
+      select listed.model, highest.version as highest_version, (
+        select version from model_version
+        where model = listed.model and ${isRelease}
+        order by precedence desc limit 1
+      ) as highest_release
       from listed cross join lateral (
-        select version, precedence from model_version
+        select version from model_version
         where model = listed.model
         order by precedence desc limit 1
       ) as highest
       order by listed.place`.compile(db),
 }));
 
-/** Reads the next models by name, each with its highest version. */
+/** Reads the next models by name, each with its highest versions. */
 export async function listModelPage(
   database: Database,
   query: ModelPageQuery,

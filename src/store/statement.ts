@@ -38,7 +38,7 @@ export type Param<P> = <K extends keyof P & string>(name: K) => P[K];
 
 /**
  * Runs a compiled statement; connection failures are DATABASE_UNAVAILABLE, other errors are the driver's own. With a
- * signal, which only a read may get, it ends with the signal's reason as soon as that aborts.
+ * signal, which only a read may get, it is cancelled and throws the signal's reason when that aborts.
  */
 export type Statement<P, R> = (database: Database, params: P, signal?: AbortSignal) => Promise<QueryResult<R>>;
 

@@ -1,6 +1,5 @@
-// How the versions of a model are read in their order: pages by the primary key, bounded by rows and bytes. Where
-// prereleases are left out, a walk goes from release to release and passes over the prereleases of a
-// major.minor.patch in one seek, however many there are.
+// How the versions of a model are read in their order: pages of an interval, bounded by rows and bytes, by the primary
+// key, or by the index of releases where prereleases are left out.
 
 import { type RawBuilder, sql } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
@@ -43,16 +42,9 @@ export interface PageQuery<C extends ColumnSet> extends PageBounds {
 /** The first rows of an interval. */
 export interface VersionPage<C extends ColumnSet> {
   readonly rows: PageRow<C>[];
-  /** The key of the last row read, an excluded prerelease perhaps; undefined when nothing was. */
-  readonly end: Uint8Array | undefined;
-  /** How many rows were read. */
-  readonly visited: number;
   /** Whether the interval holds nothing more. */
   readonly isLast: boolean;
 }
-
-/** The most rows that one walk reads. */
-const MAX_VISITS = 1000;
 
 /** Reads the first rows of the interval in this direction. */
 export async function listPage<C extends ColumnSet>(
@@ -61,13 +53,11 @@ export async function listPage<C extends ColumnSet>(
   signal?: AbortSignal,
 ): Promise<VersionPage<C>> {
   const { from, to, prereleases } = interval;
-  const page = statements[columns][direction][prereleases ? "scan" : "walk"];
-  const { rows: visited } = await page(database, { model, from, to, maxRows, maxBytes }, signal);
-  const selected = visited.filter(({ is_selected }) => is_selected);
-  const rows = selected as unknown as PageRow<C>[]; // The statement has the columns of the set.
-  const bytes = selected.reduce((sum, { record }) => sum + (record?.length ?? 0), 0);
-  const isFull = rows.length >= maxRows || bytes >= maxBytes || (!prereleases && visited.length >= MAX_VISITS);
-  return { rows, end: visited.at(-1)?.precedence, visited: visited.length, isLast: !isFull };
+  const page = statements[columns][direction][prereleases ? "everyVersion" : "releases"];
+  const { rows } = await page(database, { model, from, to, maxRows, maxBytes }, signal);
+  const sizeBytes = rows.reduce((sum, { record }) => sum + (record?.length ?? 0), 0);
+  // The statement has the columns of the set.
+  return { rows: rows as unknown as PageRow<C>[], isLast: rows.length < maxRows && sizeBytes < maxBytes };
 }
 
 interface PageParams extends PageBounds {
@@ -76,114 +66,47 @@ interface PageParams extends PageBounds {
   readonly to: Uint8Array;
 }
 
-interface VisitedRow {
-  readonly precedence: Uint8Array;
-  /** False for a prerelease that is passed over. */
-  readonly is_selected: boolean;
-  readonly record?: Uint8Array | null;
-}
+type PageStatement = Statement<PageParams, { readonly record?: Uint8Array }>;
 
-type PageStatement = Statement<PageParams, VisitedRow>;
+/** What is common to rows that are releases; the index of releases is on exactly this condition. */
+export const isRelease = sql<boolean>`split_part(version, '+', 1) not like '%-%'`;
 
-function pageStatements(columns: ColumnSet): Record<Direction, Record<"scan" | "walk", PageStatement>> {
-  return {
-    ascending: { scan: scanStatement(columns, ascending), walk: walkStatement(columns, ascending) },
-    descending: { scan: scanStatement(columns, descending), walk: walkStatement(columns, descending) },
-  };
-}
+const conditions = { everyVersion: sql`true`, releases: isRelease };
+const orders = { ascending: sql`asc`, descending: sql`desc` };
 
-/** What differs between the directions. */
-interface DirectionSql {
-  readonly order: RawBuilder<unknown>;
-  /** Where the row after that of `walk` is: beyond its release and all prereleases of that. */
-  readonly beyond: RawBuilder<unknown>;
-}
-
-// A release is its core and 02, a prerelease its core, 01 and more (domain/precedence.ts).
-const descending: DirectionSql = {
-  order: sql`desc`,
-  beyond: sql`precedence < walk.core`,
-};
-const ascending: DirectionSql = {
-  order: sql`asc`,
-  beyond: sql`precedence >= walk.core || case when walk.is_selected then '\\x03'::bytea else '\\x02'::bytea end`,
-};
-
-function scanStatement(columns: ColumnSet, { order }: DirectionSql): PageStatement {
-  const names = sql.join(columnSets[columns].map((name) => sql.ref(name)));
-  return statement((db, param) => {
-    const rows = sql`
-      select precedence, ${names}, true as is_selected
-      from model_version
-      where model = ${param("model")} and ${isInside(param)}
-      order by precedence ${order}
-      limit ${param("maxRows")}`;
-    if (!hasRecord(columns)) return { compile: () => sql<VisitedRow>`${rows}`.compile(db) };
-    return {
-      compile: () =>
-        sql<VisitedRow>`
-        select precedence, ${names}, is_selected
-        from (
-          select *, sum(octet_length(record)) over (order by precedence ${order} rows unbounded preceding)
-            - octet_length(record) as bytes_before
-          from (${rows}) as next_rows
-        ) as page
-        where bytes_before < ${param("maxBytes")}
-        order by precedence ${order}`.compile(db),
-    };
+function pageStatements(columns: ColumnSet): Record<Direction, Record<keyof typeof conditions, PageStatement>> {
+  const inOrder = (order: RawBuilder<unknown>) => ({
+    everyVersion: pageStatement(columns, order, conditions.everyVersion),
+    releases: pageStatement(columns, order, conditions.releases),
   });
+  return { ascending: inOrder(orders.ascending), descending: inOrder(orders.descending) };
 }
 
-function walkStatement(columns: ColumnSet, { order, beyond }: DirectionSql): PageStatement {
-  const names = sql.join(columnSets[columns].map((name) => sql.ref(name)));
-  const answered = columnSets[columns].map((name) =>
-    name === "record" ? sql`case when is_selected then record end as record` : sql.ref(name),
-  );
-  const sizeBytes = hasRecord(columns) ? sql`octet_length(record)` : sql`0`;
-  const next = (param: Param<PageParams>, condition: RawBuilder<unknown>) => sql`
-    select precedence, ${names}, substring(precedence for core_length) as core, ${sizeBytes} as size_bytes,
-      get_byte(precedence, core_length) = 2 as is_selected
-    from (
-      select precedence, ${names}, ${coreLength} as core_length
-      from model_version
-      where model = ${param("model")} and ${isInside(param)} and ${condition}
-      order by precedence ${order}
-      limit 1
-    ) as next_row`;
+function pageStatement(columns: ColumnSet, order: RawBuilder<unknown>, condition: RawBuilder<unknown>): PageStatement {
+  const names = sql.join([sql.ref("precedence"), ...columnSets[columns].map((name) => sql.ref(name))]);
+  const nextRows = (param: Param<PageParams>) => sql<PageRow<"record">>`
+    select ${names} from model_version
+    where model = ${param("model")} and precedence >= ${param("from")} and precedence < ${param("to")}
+      and ${condition}
+    order by precedence ${order}
+    limit ${param("maxRows")}`;
+  if (columns !== "record" && columns !== "everything") {
+    return statement((db, param) => ({ compile: () => nextRows(param).compile(db) }));
+  }
   return statement((db, param) => ({
     compile: () =>
-      sql<VisitedRow>`
-      with recursive walk as (
-        select first.*, 1 as visited, is_selected::integer as found, is_selected::integer * size_bytes as bytes
-        from (${next(param, sql`true`)}) as first
-        union all
-        select next.*, walk.visited + 1, walk.found + next.is_selected::integer,
-          walk.bytes + next.is_selected::integer * next.size_bytes
-        from walk cross join lateral (${next(param, beyond)}) as next
-        where walk.visited < ${sql.lit(MAX_VISITS)} and walk.found < ${param("maxRows")}
-          and walk.bytes < ${param("maxBytes")}
-      )
-      select precedence, ${sql.join(answered)}, is_selected from walk order by visited`.compile(db),
+      sql<PageRow<"record">>`
+      select ${names}
+      from (
+        select *, sum(octet_length(record)) over (order by precedence ${order} rows unbounded preceding)
+          - octet_length(record) as bytes_before
+        from (${nextRows(param)}) as next_rows
+      ) as page
+      where bytes_before < ${param("maxBytes")}
+      order by precedence ${order}`.compile(db),
   }));
 }
 
-function isInside(param: Param<PageParams>): RawBuilder<unknown> {
-  return sql`precedence >= ${param("from")} and precedence < ${param("to")}`;
-}
-
-function hasRecord(columns: ColumnSet): boolean {
-  return columns === "record" || columns === "everything";
-}
-
-// Three numbers: of one byte up to EF, above of as many more as the distance from there.
-const majorEnd = numberEnd(sql`0`);
-const coreLength = numberEnd(numberEnd(majorEnd));
-
-function numberEnd(start: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`(${start} + 1 + greatest(0, get_byte(precedence, ${start}) - 239))`;
-}
-
-// Last, because it is made from everything above when the module loads.
 const statements = {
   number: pageStatements("number"),
   summary: pageStatements("summary"),

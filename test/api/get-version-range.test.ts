@@ -70,7 +70,8 @@ describe("GetVersion by range", () => {
     [">=5", INCLUDE, "nearest is 4.0.0-rc.1 below"],
     ["^1.2.5", INCLUDE, undefined],
     [">=1.2.1 <1.3.0-rc", EXCLUDE, "nearest are 1.2.0+build.7 below and 3.1.4 above"],
-    ["1.1.0 || 2.5.0", UNSPECIFIED, "nearest are 1.2.0+build.7 below and 1.2.0+build.7 above"],
+    ["1.1.0 || 2.5.0", UNSPECIFIED, "nearest is 1.2.0+build.7"],
+    ["2.0.0-beta.5", UNSPECIFIED, "nearest are 2.0.0-beta below and 2.0.0-rc.1 above"],
     ["^4", EXCLUDE, "nearest is 3.1.4 below; 4.0.0-rc.1 matches with PRERELEASES_INCLUDE"],
     [">2 <1", UNSPECIFIED, "widen the range; ListVersions shows the versions"],
   ])("says about %s with prereleases %i: %s", async (range, prereleases, advice) => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ModelName } from "../../src/domain/model-name.ts";
 import { encodePrecedence, formatPrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
-import { everyKey, type VersionInterval } from "../../src/domain/version-range.ts";
+import { after, everyKey, type VersionInterval } from "../../src/domain/version-range.ts";
 import { type ColumnSet, type Direction, listPage, type PageQuery } from "../../src/store/version-pages.ts";
 import { arbitraryPrecedence } from "../support/arbitrary-version.ts";
 import { insertRows } from "../support/insert-rows.ts";
@@ -49,16 +49,13 @@ async function readAll(query: PageQuery<ColumnSet>): Promise<string[]> {
   const found: string[] = [];
   let { interval } = query;
   for (;;) {
-    const { rows, end, visited, isLast } = await listPage(test.database, { ...query, interval });
-    expect(rows.length).toBeLessThanOrEqual(Math.min(query.maxRows, visited));
-    expect(end === undefined).toBe(visited === 0);
+    const { rows, isLast } = await listPage(test.database, { ...query, interval });
+    expect(rows.length).toBeLessThanOrEqual(query.maxRows);
     found.push(...rows.map(({ precedence }) => formatPrecedence(precedence)));
     if (isLast) return found;
+    const end = rows.at(-1)?.precedence;
     if (end === undefined) throw new Error("a page without rows is not the last");
-    interval =
-      query.direction === "descending"
-        ? { ...interval, to: end }
-        : { ...interval, from: Buffer.concat([end, Buffer.of(0)]) };
+    interval = query.direction === "descending" ? { ...interval, to: end } : { ...interval, from: after(end) };
   }
 }
 
@@ -111,18 +108,5 @@ describe("listPage", () => {
       const { rows, isLast } = await listPage(test.database, query);
       expect({ count: rows.length, isLast }).toEqual({ count: 2, isLast: false });
     }
-  });
-
-  it("does not answer the records of prereleases that are passed over", async () => {
-    const model = uniqueModel() as ModelName;
-    await insert(model, ["1.0.0-rc.1"]);
-    const interval = { ...everyKey, prereleases: false };
-    const query = { model, interval, direction: "descending", columns: "record", maxRows: 9, maxBytes: 9 } as const;
-    expect(await listPage(test.database, query)).toEqual({
-      rows: [],
-      end: Buffer.from(keyOf("1.0.0-rc.1")),
-      visited: 1,
-      isLast: true,
-    });
   });
 });

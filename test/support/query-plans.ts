@@ -7,7 +7,7 @@ export interface RecordingDatabase {
   readonly queries: CompiledQuery[];
 }
 
-/** The same database, on which every query is remembered. */
+/** The same database, on which every query is remembered: as one whose reads cannot be cancelled, it is asked itself. */
 export function recordQueries(database: Database): RecordingDatabase {
   const queries: CompiledQuery[] = [];
   const recording = new Proxy(database, {

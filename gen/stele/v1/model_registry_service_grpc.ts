@@ -121,7 +121,7 @@ export const ModelRegistryServiceDefinition = {
    * ListModels streams the models by name, each with its highest versions, a page in each message. Every
    * model that had a version before the call is delivered exactly once.
    *
-   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   * Paging: as that of ListVersions, without progress. A registry without a match is an empty stream.
    *
    * Retries: a read, safe to repeat.
    *
@@ -217,7 +217,7 @@ export type ModelRegistryServiceHandlers = {
    * ListModels streams the models by name, each with its highest versions, a page in each message. Every
    * model that had a version before the call is delivered exactly once.
    *
-   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   * Paging: as that of ListVersions, without progress. A registry without a match is an empty stream.
    *
    * Retries: a read, safe to repeat.
    *
@@ -314,7 +314,7 @@ export interface ModelRegistryServiceClient extends Client {
    * ListModels streams the models by name, each with its highest versions, a page in each message. Every
    * model that had a version before the call is delivered exactly once.
    *
-   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   * Paging: as that of ListVersions, without progress. A registry without a match is an empty stream.
    *
    * Retries: a read, safe to repeat.
    *

@@ -733,7 +733,7 @@ export const ModelRegistryService: GenService<{
    * ListModels streams the models by name, each with its highest versions, a page in each message. Every
    * model that had a version before the call is delivered exactly once.
    *
-   * Paging: as that of ListVersions. A registry without a match is an empty stream.
+   * Paging: as that of ListVersions, without progress. A registry without a match is an empty stream.
    *
    * Retries: a read, safe to repeat.
    *
