@@ -111,7 +111,7 @@ const operations: readonly (readonly [string, () => Promise<void>])[] = [
   ["a range of many alternatives", get({ selector: { case: "range", value: "1.9.1 || 1.9.2 || 1.9.3 || 1.8.7" } })],
   ["the whole model, highest first", list({})],
   ["the whole model, lowest first", list({ order: Order.LOWEST_FIRST })],
-  ["the five newest", list({ limit: 5 })],
+  ["the five highest", list({ limit: 5 })],
   ["the releases", list({ prereleases: Prereleases.EXCLUDE })],
   ["the releases, lowest first", list({ prereleases: Prereleases.EXCLUDE, order: Order.LOWEST_FIRST })],
   ["^1.0.0", list({ range: "^1.0.0" })],
