@@ -1,11 +1,18 @@
 // A scan reads the selected versions of a model in stretches, each one bounded read by the primary key on a connection
-// that is given back before anybody is waited for. Rows never change and never go, so that keyset reads deliver every
+// that is given back before anybody is waited for; one stretch is read ahead. Rows never change and never go, so that keyset reads deliver every
 // version that was there at the start exactly once, without a snapshot.
 
 import type { ModelName } from "../domain/model-name.ts";
 import { after, earlier, later, type VersionInterval, type VersionSelection } from "../domain/version-range.ts";
 import type { Database } from "../store/database.ts";
-import { type ColumnSet, type Direction, listPage, type PageBounds, type PageRow } from "../store/version-pages.ts";
+import {
+  type ColumnSet,
+  type Direction,
+  listPage,
+  type PageBounds,
+  type PageRow,
+  type VersionPage,
+} from "../store/version-pages.ts";
 import { type Stretch, takeMatches } from "./listing-pages.ts";
 
 /** Which versions of a model are read, and what of them. */
@@ -27,27 +34,35 @@ const NEXT_READS: PageBounds = { maxRows: 500, maxBytes: 256 * 1024 };
 /** Reads the selected versions in stretches; throws the signal's reason when that aborts. */
 export async function* scanVersions<C extends ColumnSet>(
   database: Database,
-  scan: VersionScan<C>,
+  { selection, maxRows = Number.POSITIVE_INFINITY, ...scan }: VersionScan<C>,
   signal?: AbortSignal,
 ): AsyncGenerator<Stretch<PageRow<C>>, void, undefined> {
-  const { model, direction, columns, selection, maxRows = Number.POSITIVE_INFINITY } = scan;
-  const intervals = intervalsOf(scan);
-  let bounds = FIRST_READ;
+  const intervals = intervalsOf({ ...scan, selection });
+  const read = async (interval: VersionInterval, bounds: PageBounds) =>
+    await listPage(database, { ...scan, interval, ...bounds }, signal);
   let remaining = maxRows;
-  for (let interval = intervals.shift(); interval !== undefined; ) {
-    const query = { model, direction, columns, interval, ...bounds, maxRows: Math.min(bounds.maxRows, remaining) };
-    const page = await listPage(database, query, signal);
+  let interval = intervals.shift();
+  let ahead: Promise<VersionPage<C>> | undefined;
+  for (let bounds = FIRST_READ; interval !== undefined; bounds = NEXT_READS) {
+    const page = await (ahead ?? read(interval, limitTo(remaining, bounds)));
     const end = page.rows.at(-1)?.precedence;
+    interval = page.isLast ? intervals.shift() : beyond(interval, end, scan.direction);
     const rows = await takeMatches(page.rows, ({ precedence }) => selection.selects(precedence), signal);
     remaining -= rows.length;
-    const next = page.isLast ? intervals.shift() : beyond(interval, end, direction);
-    const isLast = next === undefined || remaining === 0;
-    yield { rows, end, isLast };
-    if (isLast) return;
-    interval = next;
-    bounds = NEXT_READS;
+    if (remaining === 0) interval = undefined;
+    // The next page is read while this one is sent, unless it may be large. Whoever goes on hears of its failure.
+    const isLarge = page.sizeBytes > NEXT_READS.maxBytes;
+    ahead = interval === undefined || isLarge ? undefined : read(interval, limitTo(remaining, NEXT_READS));
+    ahead?.catch(ignore);
+    yield { rows, end, isLast: interval === undefined };
   }
 }
+
+function limitTo(remaining: number, { maxRows, maxBytes }: PageBounds): PageBounds {
+  return { maxRows: Math.min(maxRows, remaining), maxBytes };
+}
+
+function ignore(): void {}
 
 /** The first selected version in the direction of the scan. */
 export async function findFirstVersion<C extends ColumnSet>(

@@ -2,6 +2,7 @@
 // key, or by the index of releases where prereleases are left out.
 
 import { type RawBuilder, sql } from "kysely";
+import pLimit from "p-limit";
 import type { ModelName } from "../domain/model-name.ts";
 import type { VersionInterval } from "../domain/version-range.ts";
 import type { Database } from "./database.ts";
@@ -42,11 +43,19 @@ export interface PageQuery<C extends ColumnSet> extends PageBounds {
 /** The first rows of an interval. */
 export interface VersionPage<C extends ColumnSet> {
   readonly rows: PageRow<C>[];
+  /** Of the records; 0 where they were not asked for. */
+  readonly sizeBytes: number;
   /** Whether the interval holds nothing more. */
   readonly isLast: boolean;
 }
 
-/** Reads the first rows of the interval in this direction. */
+/** Pages are read so many at a time: others get connections meanwhile, and what the driver makes of a page is large. */
+const pageReads = pLimit(2);
+
+/** What the driver leaves behind of a page so large is garbage that V8 counts too late; `npm start` lets it be freed. */
+const LARGE_PAGE_BYTES = 512 * 1024;
+
+/** Reads the first rows of the interval in this direction. A single row is somebody's answer, and waits for no page. */
 export async function listPage<C extends ColumnSet>(
   database: Database,
   { model, interval, direction, columns, maxRows, maxBytes }: PageQuery<C>,
@@ -54,10 +63,12 @@ export async function listPage<C extends ColumnSet>(
 ): Promise<VersionPage<C>> {
   const { from, to, prereleases } = interval;
   const page = statements[columns][direction][prereleases ? "everyVersion" : "releases"];
-  const { rows } = await page(database, { model, from, to, maxRows, maxBytes }, signal);
+  const read = async () => await page(database, { model, from, to, maxRows, maxBytes }, signal);
+  const { rows } = await (maxRows === 1 ? read() : pageReads(read));
   const sizeBytes = rows.reduce((sum, { record }) => sum + (record?.length ?? 0), 0);
+  if (sizeBytes > LARGE_PAGE_BYTES) globalThis.gc?.({ type: "minor" });
   // The statement has the columns of the set.
-  return { rows: rows as unknown as PageRow<C>[], isLast: rows.length < maxRows && sizeBytes < maxBytes };
+  return { rows: rows as unknown as PageRow<C>[], sizeBytes, isLast: rows.length < maxRows && sizeBytes < maxBytes };
 }
 
 interface PageParams extends PageBounds {

@@ -41,14 +41,16 @@ type Caller = (deadline: Date | undefined) => { call: Call; outcome: Promise<Rpc
 const range = { case: "range", value: "*" } as const;
 const version = { case: "version", value: "1.0.0" } as const;
 
-const callers: readonly (readonly [string, Caller])[] = [
-  ["GetVersion", (deadline) => get({ model, selector: version }, deadline)],
-  ["GetVersion by range", (deadline) => get({ model, selector: range }, deadline)],
+// With how many of its statements are at work at once: all connections, or those that listings may take.
+const callers: readonly (readonly [string, number, Caller])[] = [
+  ["GetVersion", 16, (deadline) => get({ model, selector: version }, deadline)],
+  ["GetVersion by range", 16, (deadline) => get({ model, selector: range }, deadline)],
   [
     "ListVersions",
+    2,
     (deadline) => stream(client.raw.listVersions(create(ListVersionsRequestSchema, { model }), optionsOf(deadline))),
   ],
-  ["ListModels", (deadline) => stream(client.raw.listModels(create(ListModelsRequestSchema), optionsOf(deadline)))],
+  ["ListModels", 16, (deadline) => stream(client.raw.listModels(create(ListModelsRequestSchema), optionsOf(deadline)))],
 ];
 
 function optionsOf(deadline: Date | undefined) {
@@ -92,7 +94,7 @@ async function whileReadsWait(work: () => Promise<void>): Promise<void> {
   });
 }
 
-describe.each(callers)("%s", (_, start) => {
+describe.each(callers)("%s", (_, atWork, start) => {
   it("stops in the database when its caller cancels", async () => {
     await whileReadsWait(async () => {
       const { call, outcome } = start(undefined);
@@ -116,7 +118,7 @@ describe.each(callers)("%s", (_, start) => {
     await whileReadsWait(async () => {
       // More than there are connections, so that some wait for one.
       const started = Array.from({ length: 40 }, () => start(undefined));
-      await untilAtWork(16);
+      await untilAtWork(atWork);
       for (const { call } of started) call.cancel();
       await Promise.all(started.map(({ outcome }) => outcome));
       await untilAtWork(0);

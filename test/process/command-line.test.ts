@@ -109,7 +109,11 @@ describe("stele with DATABASE_URL", () => {
       exitCode: 1,
       stderr: expect.stringMatching(/^stele: the schema of the database is older .*npm run migrate/),
     });
-    expect(await run(["migrate"], admin)).toEqual({ exitCode: 0, stdout: "applied: model_version\n", stderr: "" });
+    expect(await run(["migrate"], admin)).toEqual({
+      exitCode: 0,
+      stdout: "applied: model_version, release_index\n",
+      stderr: "",
+    });
     expect(await run(["migrate"], admin)).toEqual({ exitCode: 0, stdout: "the schema is current\n", stderr: "" });
     await using service = await startServiceProcess(env);
     expect(service.stdout).toContain(`Stele ${version} listens on ${service.address}, Postgres at `);

@@ -3,13 +3,15 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const program = fileURLToPath(new URL("../../bin/stele.mjs", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { start } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts as { start: string };
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 30_000;
 
@@ -25,7 +27,9 @@ export class ServiceProcess implements AsyncDisposable {
 
   /** Starts the program and no more: `startServiceProcess` waits until it listens. */
   constructor(env: NodeJS.ProcessEnv, ownDirectory?: string) {
-    const child = spawn(process.execPath, [program, "serve"], { stdio: ["ignore", "pipe", "pipe"], env });
+    const path = `${dirname(process.execPath)}${delimiter}${env["PATH"]}`;
+    const options = { cwd: root, env: { ...env, PATH: path } };
+    const child = spawn("/bin/sh", ["-c", start], { ...options, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
     });
