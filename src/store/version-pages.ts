@@ -1,6 +1,7 @@
 // How the versions of a model are read in their order: pages of an interval, bounded by rows and bytes, by the primary
 // key, or by the index of releases where prereleases are left out.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { type RawBuilder, sql } from "kysely";
 import pLimit from "p-limit";
 import type { ModelName } from "../domain/model-name.ts";
@@ -49,9 +50,6 @@ export interface VersionPage<C extends ColumnSet> {
   readonly isLast: boolean;
 }
 
-/** Pages are read so many at a time: others get connections meanwhile, and what the driver makes of a page is large. */
-const pageReads = pLimit(2);
-
 /** What the driver leaves behind of a page so large is garbage that V8 counts too late; `npm start` lets it be freed. */
 const LARGE_PAGE_BYTES = 512 * 1024;
 
@@ -64,12 +62,39 @@ export async function listPage<C extends ColumnSet>(
   const { from, to, prereleases } = interval;
   const page = statements[columns][direction][prereleases ? "everyVersion" : "releases"];
   const read = async () => await page(database, { model, from, to, maxRows, maxBytes }, signal);
-  const { rows } = await (maxRows === 1 ? read() : pageReads(read));
+  const { rows } = await (maxRows === 1 ? read() : inTurn(read));
   const sizeBytes = rows.reduce((sum, { record }) => sum + (record?.length ?? 0), 0);
   if (sizeBytes > LARGE_PAGE_BYTES) globalThis.gc?.({ type: "minor" });
   // The statement has the columns of the set.
   return { rows: rows as unknown as PageRow<C>[], sizeBytes, isLast: rows.length < maxRows && sizeBytes < maxBytes };
 }
+
+/** Pages are read so many at a time: others get connections meanwhile, and what the driver makes of a page is large. */
+const turns = pLimit(2);
+
+const MAX_TURN_MS = 1000;
+
+/** A read that takes long gives up its turn and goes on, so that a connection that is lost holds up nobody else. */
+async function inTurn<T>(read: () => Promise<T>): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  void turns(async () => {
+    const reading = read();
+    resolve(reading);
+    await endOf(reading, MAX_TURN_MS);
+  });
+  return await promise;
+}
+
+/** Resolves when the work has ended, one way or the other, or after the time. */
+async function endOf(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  const timer = new AbortController();
+  const timeout = sleep(timeoutMs, undefined, { signal: timer.signal });
+  await Promise.race([work, timeout]).catch(ignore);
+  timer.abort();
+  await timeout.catch(ignore);
+}
+
+function ignore(): void {}
 
 interface PageParams extends PageBounds {
   readonly model: ModelName;

@@ -5,6 +5,7 @@ import type { ModelName } from "../../src/domain/model-name.ts";
 import { encodePrecedence, formatPrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
 import { after, everyKey, type VersionInterval } from "../../src/domain/version-range.ts";
+import type { Database } from "../../src/store/database.ts";
 import { type ColumnSet, type Direction, listPage, type PageQuery } from "../../src/store/version-pages.ts";
 import { arbitraryPrecedence } from "../support/arbitrary-version.ts";
 import { insertRows } from "../support/insert-rows.ts";
@@ -109,4 +110,16 @@ describe("listPage", () => {
       expect({ count: rows.length, isLast }).toEqual({ count: 2, isLast: false });
     }
   });
+
+  it("is not held up for long by reads that never end", async () => {
+    const model = uniqueModel() as ModelName;
+    await insert(model, ["1.0.0"]);
+    const interval = { ...everyKey, prereleases: true };
+    const query = { model, interval, direction: "ascending", columns: "number", maxRows: 9, maxBytes: 9 } as const;
+    // As on connections that are lost and do not know it.
+    const lost = { executeQuery: () => new Promise(() => undefined) } as unknown as Database;
+    for (let read = 0; read < 5; read += 1) void listPage(lost, query);
+    const { rows } = await listPage(test.database, query);
+    expect(rows.map(({ version }) => version)).toEqual(["1.0.0"]);
+  }, 10_000);
 });
