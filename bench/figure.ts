@@ -24,8 +24,8 @@ function formatRow(name: string, value: string, target: string, outcome: string)
 }
 
 /** The target that a value must stay below. */
-export function below(limit: number, value: number, unit: string): Target {
-  return { text: `< ${limit} ${unit}`, isMet: value < limit };
+export function below(limit: number, value: number, unit = ""): Target {
+  return { text: `< ${limit} ${unit}`.trimEnd(), isMet: value < limit };
 }
 
 /** The target that two durations are about equal; a fifth is the noise of a machine. */

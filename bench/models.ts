@@ -1,4 +1,4 @@
-import { aboutEqual, type Figure } from "./figure.ts";
+import { below, type Figure } from "./figure.ts";
 import { countEntries, RawClient } from "./raw-client.ts";
 import type { ModelPlan } from "./rows.ts";
 import { median } from "./statistics.ts";
@@ -13,7 +13,7 @@ export function planModels(scale: Scale): ModelPlan[] {
   return [...manyModels(scale, deep, VERSIONS), ...manyModels(scale, flat, 1)];
 }
 
-/** How long listing the models of many versions takes, against those of one; in turns. */
+/** How long listing the models of a thousand versions takes, against those of one; in turns. A deeper index is allowed. */
 export async function measureModels(bench: Bench): Promise<Figure[]> {
   const { models, calls } = bench.scale;
   await using service = await startService(bench);
@@ -26,7 +26,7 @@ export async function measureModels(bench: Bench): Promise<Figure[]> {
   return [
     { name: `ListModels, ${models} models of 1 version`, value: describe(times[flat]) },
     { name: `ListModels, ${models} models of ${VERSIONS} versions`, value: describe(times[deep]) },
-    { name: "ListModels, many versions against one", value: ratio.toFixed(2), target: aboutEqual(ratio) },
+    { name: "ListModels, many versions against one", value: ratio.toFixed(2), target: below(3, ratio) },
   ];
 }
 
