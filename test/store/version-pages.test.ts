@@ -111,6 +111,15 @@ describe("listPage", () => {
     }
   });
 
+  it("takes a hyphen in build metadata for no prerelease", async () => {
+    const model = uniqueModel() as ModelName;
+    await insert(model, ["1.0.0+a-b", "1.1.0-rc.1+c", "1.2.0+d"]);
+    const interval = { ...everyKey, prereleases: false };
+    const query = { model, interval, direction: "ascending", columns: "number", maxRows: 9, maxBytes: 9 } as const;
+    const { rows } = await listPage(test.database, query);
+    expect(rows.map(({ version }) => version)).toEqual(["1.0.0+a-b", "1.2.0+d"]);
+  });
+
   it("is not held up for long by reads that never end", async () => {
     const model = uniqueModel() as ModelName;
     await insert(model, ["1.0.0"]);
