@@ -131,6 +131,14 @@ function isIndexScan(access: string): boolean {
   return /^Index (Only )?Scan using model_version_(pkey|release_idx)$/.test(access);
 }
 
+it("neither reads nor sorts by what BASIC leaves out", async () => {
+  recording.queries.length = 0;
+  await list({ view: View.BASIC, range: "^1.0.0" })();
+  await list({ view: View.BASIC, order: Order.LOWEST_FIRST })();
+  expect(recording.queries.length).toBeGreaterThan(4);
+  expect(recording.queries.filter(({ sql: text }) => /\brecord\b/.test(text))).toEqual([]);
+});
+
 async function plansOf(operation: () => Promise<void>) {
   recording.queries.length = 0;
   await operation();
