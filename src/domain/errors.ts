@@ -164,8 +164,7 @@ export interface NearestVersions {
 export function noVersionInRange(model: string, range: string, nearest: NearestVersions): RegistryError {
   const { below, above, prerelease } = nearest;
   // Between two alternatives of the range one version may be below the one and above the other.
-  const sides = below === above ? [below] : [below && `${below} below`, above && `${above} above`];
-  const around = sides.filter((side) => side !== undefined);
+  const around = [...new Set([below, above])].filter((version) => version !== undefined);
   const hints = [
     ...(around.length > 0 ? [`nearest ${around.length > 1 ? "are" : "is"} ${around.join(" and ")}`] : []),
     ...(prerelease === undefined ? [] : [`${prerelease} matches with PRERELEASES_INCLUDE`]),

@@ -3,8 +3,14 @@ import { modelNotFound, type NearestVersions, noVersionInRange, versionNotFound 
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { parseVersion, type Version } from "../domain/version.ts";
-import { parseVersionRange, type VersionRange, type VersionSelection } from "../domain/version-range.ts";
-import { everyRelease, everyVersion, parsePrereleases } from "../domain/version-selection.ts";
+import {
+  everyKey,
+  type KeyInterval,
+  parseVersionRange,
+  type VersionRange,
+  type VersionSelection,
+} from "../domain/version-range.ts";
+import { parsePrereleases } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { findRecord, modelExists } from "../store/model-version-store.ts";
@@ -48,23 +54,29 @@ interface RangeSelector {
   readonly range: VersionRange;
 }
 
-/** What the caller may have meant: the versions around the range, and the highest of its prereleases. */
+/**
+ * What the caller may have meant: the versions next to the range, or between its alternatives, and the highest of the
+ * prereleases that it leaves out.
+ */
 async function findNearest(
   database: Database,
   { model, range }: RangeSelector,
   signal: AbortSignal,
 ): Promise<NearestVersions> {
-  const find = async (selection: VersionSelection, direction: Direction, after?: Uint8Array) => {
-    const scan = { model, selection, direction, columns: "number", after } as const;
+  const find = async (selection: VersionSelection, direction: Direction) => {
+    const scan = { model, selection, direction, columns: "number" } as const;
     return (await findFirstVersion(database, scan, signal))?.version;
   };
-  const { intervals, text } = range;
-  const comparable = intervals.some(({ prereleases }) => prereleases) ? everyVersion : everyRelease;
-  const widest = parseVersionRange(text, Prereleases.INCLUDE, "range", new Violations());
-  const [first, last] = [intervals[0], intervals.at(-1)];
+  const prereleases = range.intervals.some((interval) => interval.prereleases);
+  const beside = (bounds: Partial<KeyInterval>): VersionSelection => ({
+    intervals: [{ ...everyKey, ...bounds, prereleases }],
+    selects: () => true,
+  });
+  const widest = parseVersionRange(range.text, Prereleases.INCLUDE, "range", new Violations());
+  const [first, last] = [widest?.intervals[0], widest?.intervals.at(-1)];
   return {
-    below: last && (await find(comparable, "descending", last.to)),
-    above: first && (await find(comparable, "ascending", first.from)),
+    below: last && (await find(beside({ to: last.from }), "descending")),
+    above: first && (await find(beside({ from: first.to }), "ascending")),
     prerelease: widest && (await find(widest, "descending")),
   };
 }

@@ -50,8 +50,8 @@ export async function* scanVersions<C extends ColumnSet>(
     const rows = await takeMatches(page.rows, ({ precedence }) => selection.selects(precedence), signal);
     remaining -= rows.length;
     if (remaining === 0) interval = undefined;
-    // The next page is read while this one is sent, unless it may be large. Whoever goes on hears of its failure.
-    const isLarge = page.sizeBytes > NEXT_READS.maxBytes;
+    // The next page is read while this one is sent, unless the records are large. Whoever goes on hears of its failure.
+    const isLarge = page.sizeBytes > 2 * NEXT_READS.maxBytes;
     ahead = interval === undefined || isLarge ? undefined : read(interval, limitTo(remaining, NEXT_READS));
     ahead?.catch(ignore);
     yield { rows, end, isLast: interval === undefined };

@@ -16,7 +16,7 @@ export interface DatabaseOptions {
   /** A connection URL, or the parts of one. */
   readonly connection: string | { host: string; port: number; user: string; database: string };
   readonly maxConnections?: number;
-  /** Off behind a transaction pooler that cannot keep prepared statements. */
+  /** Off behind a transaction pooler, where a session is nobody's: nothing is prepared, set up or cancelled then. */
   readonly preparedStatements?: boolean;
   /** Told about a connection that broke while nobody was waiting for it. */
   readonly onConnectionError: (error: Error) => void;
@@ -26,14 +26,14 @@ export interface DatabaseOptions {
 export function openDatabase(options: DatabaseOptions): Database {
   const { maxConnections = 16, preparedStatements = true } = options;
   const applicationName = `stele ${randomUUID()}`;
-  const settings = { application_name: applicationName, max: maxConnections };
   // A transaction pooler gives each transaction another session: none can be set up or cancelled.
-  if (!preparedStatements) return new PooledDatabase(openPool(options, settings));
-  const queries = openPool(options, { ...settings, Client: PreparingClient, onConnect: setUp });
+  if (!preparedStatements) return new PooledDatabase(openPool(options, { max: maxConnections }));
+  const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
+  const queries = openPool(options, { max: maxConnections, Client: PreparingClient, onConnect });
   const control = openPool(options, {
-    application_name: applicationName,
     max: 1,
     idleTimeoutMillis: 10_000,
+    connectionTimeoutMillis: CONTROL_TIMEOUT_MS,
     query_timeout: CONTROL_TIMEOUT_MS,
   });
   const database = new PooledDatabase(queries, control);
@@ -41,7 +41,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return database;
 }
 
-/** How long a cancel request may hold up the connection that it is about. */
+/** A cancel request may hold up the connection that it is about for twice as long. */
 const CONTROL_TIMEOUT_MS = 2_000;
 
 /** Ends its pools itself: Kysely would only end one that it has used. */
@@ -65,9 +65,10 @@ async function end(): Promise<void> {}
 function openPool({ connection, onConnectionError }: DatabaseOptions, settings: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     ...(typeof connection === "string" ? { connectionString: connection } : connection),
-    ...settings,
+    application_name: "stele",
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    ...settings,
   });
   pool.on("error", onConnectionError);
   pool.on("connect", (client) => client.on("error", onConnectionError));
@@ -75,9 +76,11 @@ function openPool({ connection, onConnectionError }: DatabaseOptions, settings: 
 }
 
 // Every query goes by an index, in its order. Where the planner has no statistics yet it takes a page of a large model
-// for a handful of rows, collects the whole model and sorts it (measured: seconds a page).
-async function setUp(client: pg.ClientBase): Promise<void> {
-  await client.query("set enable_seqscan = off; set enable_bitmapscan = off; set jit = off");
+// for a handful of rows, collects the whole model and sorts it (measured: seconds a page). The name is set here because
+// one in a URL would come before that of the pool.
+async function setUp(client: pg.ClientBase, applicationName: string): Promise<void> {
+  const settings = "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off";
+  await client.query(`${settings}; set application_name = '${applicationName}'`);
 }
 
 /** A client that prepares each statement with parameters once per connection. */

@@ -48,7 +48,7 @@ describe("GetVersion by range", () => {
       code: "NOT_FOUND",
       message:
         `model "${model}" has no version in "^2.0"; ` +
-        "nearest are 1.2.0+build.7 below and 3.1.4 above; 2.0.0-rc.1 matches with PRERELEASES_INCLUDE",
+        "nearest are 1.2.0+build.7 and 3.1.4; 2.0.0-rc.1 matches with PRERELEASES_INCLUDE",
       reason: "VERSION_NOT_FOUND",
       domain: "stele",
       metadata: {
@@ -65,14 +65,16 @@ describe("GetVersion by range", () => {
   });
 
   it.each([
-    ["<0.9", UNSPECIFIED, "nearest is 0.9.0 above"],
-    [">=5", UNSPECIFIED, "nearest is 3.1.4 below"],
-    [">=5", INCLUDE, "nearest is 4.0.0-rc.1 below"],
+    ["<0.9", UNSPECIFIED, "nearest is 0.9.0"],
+    [">=5", UNSPECIFIED, "nearest is 3.1.4"],
+    [">=5", INCLUDE, "nearest is 4.0.0-rc.1"],
     ["^1.2.5", INCLUDE, undefined],
-    [">=1.2.1 <1.3.0-rc", EXCLUDE, "nearest are 1.2.0+build.7 below and 3.1.4 above"],
+    [">=1.2.1 <1.3.0-rc", EXCLUDE, "nearest are 1.2.0+build.7 and 3.1.4"],
     ["1.1.0 || 2.5.0", UNSPECIFIED, "nearest is 1.2.0+build.7"],
-    ["2.0.0-beta.5", UNSPECIFIED, "nearest are 2.0.0-beta below and 2.0.0-rc.1 above"],
-    ["^4", EXCLUDE, "nearest is 3.1.4 below; 4.0.0-rc.1 matches with PRERELEASES_INCLUDE"],
+    ["1.1.0 || 3.5.0", UNSPECIFIED, "nearest are 3.1.4 and 1.2.0+build.7"],
+    [">=1.3.0-rc.2 <2", UNSPECIFIED, "nearest are 1.3.0-rc.1 and 2.0.0-beta"],
+    ["2.0.0-beta.5", UNSPECIFIED, "nearest are 2.0.0-beta and 2.0.0-rc.1"],
+    ["^4", EXCLUDE, "nearest is 3.1.4; 4.0.0-rc.1 matches with PRERELEASES_INCLUDE"],
     [">2 <1", UNSPECIFIED, "widen the range; ListVersions shows the versions"],
   ])("says about %s with prereleases %i: %s", async (range, prereleases, advice) => {
     if (advice === undefined) return expect(await resolve(range, prereleases)).toBe("1.3.0-rc.1");

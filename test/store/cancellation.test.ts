@@ -48,6 +48,17 @@ describe("a read with a signal", () => {
     ]);
   });
 
+  it("stops also where the URL of the database names the application", async () => {
+    const connection = `${test.adminUrl}?application_name=another`;
+    await using database = openDatabase({ connection, onConnectionError: () => undefined });
+    const caller = new AbortController();
+    const read = readRows(database, sleepFor(600), caller.signal).catch((error: unknown) => error);
+    await untilSleepersAre(1);
+    const reason = new Error("the caller left");
+    caller.abort(reason);
+    expect(await read).toBe(reason);
+  });
+
   it("does not begin when the signal has aborted", async () => {
     await using database = connect({ maxConnections: 1 });
     const reason = new Error("the caller left");
