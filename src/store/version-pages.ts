@@ -69,8 +69,8 @@ export async function listPage<C extends ColumnSet>(
   return { rows: rows as unknown as PageRow<C>[], sizeBytes, isLast: rows.length < maxRows && sizeBytes < maxBytes };
 }
 
-/** Pages are read so many at a time: others get connections meanwhile, and what the driver makes of a page is large. */
-const turns = pLimit(2);
+/** Pages are read one at a time: others get connections meanwhile, and what the driver makes of a large page is large. */
+const turns = pLimit(1);
 
 const MAX_TURN_MS = 1000;
 

@@ -41,13 +41,13 @@ type Caller = (deadline: Date | undefined) => { call: Call; outcome: Promise<Rpc
 const range = { case: "range", value: "*" } as const;
 const version = { case: "version", value: "1.0.0" } as const;
 
-// With how many of its statements are at work at once: all connections, or those that listings may take.
+// With how many of its statements are at work at once: all connections, or the one that listings read pages by.
 const callers: readonly (readonly [string, number, Caller])[] = [
   ["GetVersion", 16, (deadline) => get({ model, selector: version }, deadline)],
   ["GetVersion by range", 16, (deadline) => get({ model, selector: range }, deadline)],
   [
     "ListVersions",
-    2,
+    1,
     (deadline) => stream(client.raw.listVersions(create(ListVersionsRequestSchema, { model }), optionsOf(deadline))),
   ],
   ["ListModels", 16, (deadline) => stream(client.raw.listModels(create(ListModelsRequestSchema), optionsOf(deadline)))],
