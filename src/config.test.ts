@@ -5,6 +5,9 @@ describe("readConfig", () => {
   it("has a default for every setting", () => {
     expect(readConfig({})).toEqual({
       listen: { host: "127.0.0.1", port: 50051 },
+      access: { tls: undefined, jwt: undefined, tokensFile: undefined, policyFile: undefined },
+      limits: { calls: { calls: 1000, listings: 200 }, connections: 4096, connectionAgeMs: 3_600_000 },
+      reflection: true,
       databaseUrl: undefined,
       dataDirectory: undefined,
       preparedStatements: true,
@@ -33,6 +36,29 @@ describe("readConfig", () => {
     },
   );
 
+  it("listens beyond the machine with TLS and authentication, and not with half of it", () => {
+    const tls = { STELE_TLS_CERT_FILE: "cert.pem", STELE_TLS_KEY_FILE: "key.pem" };
+    const tokens = { STELE_TOKENS_FILE: "tokens.json", STELE_POLICY_FILE: "policy.json" };
+    const listen = { STELE_LISTEN: "0.0.0.0:50051" };
+    expect(readConfig({ ...listen, ...tls, ...tokens }).listen.host).toBe("0.0.0.0");
+    expect(() => readConfig({ ...listen, ...tls })).toThrow(/ and authentication is not set up/);
+    expect(() => readConfig({ ...listen, ...tokens })).toThrow(/ and TLS is not set up/);
+    expect(() => readConfig(listen)).toThrow(/ and TLS and authentication is not set up/);
+  });
+
+  it.each([
+    [{ STELE_TLS_CERT_FILE: "x" }, "STELE_TLS_CERT_FILE needs STELE_TLS_KEY_FILE too"],
+    [{ STELE_TLS_KEY_FILE: "x" }, "STELE_TLS_KEY_FILE needs STELE_TLS_CERT_FILE too"],
+    [{ STELE_TLS_CLIENT_CA_FILE: "x", STELE_POLICY_FILE: "x" }, "needs STELE_TLS_CERT_FILE too"],
+    [{ STELE_JWT_ISSUER: "https://issuer.example", STELE_POLICY_FILE: "x" }, "needs STELE_JWT_AUDIENCE too"],
+    [{ STELE_JWT_AUDIENCE: "x" }, "needs STELE_JWT_ISSUER too"],
+    [{ STELE_JWT_JWKS_FILE: "x" }, "needs STELE_JWT_ISSUER too"],
+    [{ STELE_TOKENS_FILE: "x" }, "STELE_TOKENS_FILE needs STELE_POLICY_FILE too"],
+    [{ STELE_POLICY_FILE: "x" }, "STELE_POLICY_FILE needs a form of authentication too"],
+  ])("refuses the half of a set-up: %o", (settings, message) => {
+    expect(() => readConfig(settings)).toThrow(message);
+  });
+
   it.each([
     ["STELE_LISTEN", "50051", "host:port"],
     ["STELE_LISTEN", "127.0.0.1", "host:port"],
@@ -40,6 +66,13 @@ describe("readConfig", () => {
     ["STELE_LISTEN", "::1:50051", "host:port"],
     ["DATABASE_URL", "mysql://localhost", "postgres://"],
     ["STELE_INSECURE", "yes", '"true" or "false"'],
+    ["STELE_JWT_ISSUER", "http://issuer.example", "begin with https://"],
+    ["STELE_JWT_ISSUER", "issuer", "a URL"],
+    ["STELE_JWT_ALGORITHMS", "HS256", "some of RS256,"],
+    ["STELE_JWT_ALGORITHMS", "none", "some of RS256,"],
+    ["STELE_MAX_CALLS", "0", "at least 1"],
+    ["STELE_MAX_LISTINGS", "many", "a number"],
+    ["STELE_MAX_CONNECTIONS", "1.5", "a whole number"],
     ["STELE_PREPARED_STATEMENTS", "1", '"true" or "false"'],
     ["STELE_OWNER_ROLE", "pg_owner", "not begin with pg_"],
     ["STELE_SERVICE_ROLE", "x".repeat(64), "at most 63 bytes"],

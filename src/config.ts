@@ -1,6 +1,10 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { TOKEN_ALGORITHMS } from "./access/json-web-tokens.ts";
+import type { AccessSettings } from "./access/open-access.ts";
+import { isSafe } from "./access/token-keys.ts";
+import type { CallLimits } from "./grpc/call-tracker.ts";
 
 /** A problem with the settings, in words for the person who made them. */
 export class ConfigError extends Error {
@@ -10,6 +14,11 @@ export class ConfigError extends Error {
 /** The settings of the process, read once at its start. */
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
+  /** Who may call, and by what they are known. */
+  readonly access: AccessSettings;
+  readonly limits: Limits;
+  /** Whether the service describes itself to everybody (grpc.reflection). */
+  readonly reflection: boolean;
   /** undefined: the embedded Postgres is used. */
   readonly databaseUrl: string | undefined;
   /** undefined: the platform's usual place for application data. */
@@ -19,6 +28,14 @@ export interface Config {
   readonly roles: { readonly owner: string; readonly service: string };
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   readonly shutdownGraceMs: number;
+}
+
+/** What one replica bears. */
+export interface Limits {
+  /** Calls in flight, by kind. */
+  readonly calls: CallLimits;
+  readonly connections: number;
+  readonly connectionAgeMs: number;
 }
 
 const flag = (fallback: "true" | "false") =>
@@ -35,17 +52,53 @@ const role = (fallback: string) =>
     .refine((name) => !name.startsWith("pg_"), "must not begin with pg_")
     .default(fallback);
 
+const path = z
+  .string()
+  .transform((text) => resolve(text))
+  .optional();
+
+const count = (fallback: number) =>
+  z.coerce
+    .number({ error: "must be a number" })
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(1_000_000, "must be at most 1000000")
+    .default(fallback);
+
+const issuer = z
+  .url({ error: "must be a URL, as the tokens have it" })
+  .refine((text) => !URL.canParse(text) || isSafe(new URL(text)), "must begin with https://")
+  .optional();
+
+const algorithms = z
+  .string()
+  .default("RS256,ES256")
+  .transform((text) => text.split(",").map((name) => name.trim()))
+  .pipe(z.array(z.enum(TOKEN_ALGORITHMS, { error: `must be some of ${TOKEN_ALGORITHMS.join(",")}` })));
+
 const environmentSchema = z.object({
   STELE_LISTEN: z.string().default("127.0.0.1:50051").transform(parseAddress),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "must be a URL such as postgres://user@host:5432/database")
     .optional(),
-  STELE_DATA_DIR: z
-    .string()
-    .transform((path) => resolve(path))
-    .optional(),
+  STELE_DATA_DIR: path,
   STELE_INSECURE: flag("false"),
+  STELE_TLS_CERT_FILE: path,
+  STELE_TLS_KEY_FILE: path,
+  STELE_TLS_CLIENT_CA_FILE: path,
+  STELE_JWT_ISSUER: issuer,
+  STELE_JWT_AUDIENCE: z.string().optional(),
+  STELE_JWT_JWKS_FILE: path,
+  STELE_JWT_ALGORITHMS: algorithms,
+  STELE_JWT_NAME_CLAIM: z.string().default("sub"),
+  STELE_TOKENS_FILE: path,
+  STELE_POLICY_FILE: path,
+  STELE_REFLECTION: flag("true"),
+  STELE_MAX_CALLS: count(1000),
+  STELE_MAX_LISTINGS: count(200),
+  STELE_MAX_CONNECTIONS: count(4096),
+  STELE_MAX_CONNECTION_AGE_SECONDS: count(3600),
   STELE_PREPARED_STATEMENTS: flag("true"),
   STELE_OWNER_ROLE: role("stele_owner"),
   STELE_SERVICE_ROLE: role("stele_service"),
@@ -70,12 +123,20 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ""));
   const parsed = environmentSchema.safeParse(set);
   if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`).join("\n"));
+    throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`).join("\n"));
   }
   const settings = parsed.data;
-  refuseOpenDoor(settings.STELE_LISTEN, settings.STELE_INSECURE);
+  const access = readAccess(settings);
+  if (!settings.STELE_INSECURE) refuseOpenDoor(settings.STELE_LISTEN, access);
   return {
     listen: settings.STELE_LISTEN,
+    access,
+    limits: {
+      calls: { calls: settings.STELE_MAX_CALLS, listings: settings.STELE_MAX_LISTINGS },
+      connections: settings.STELE_MAX_CONNECTIONS,
+      connectionAgeMs: settings.STELE_MAX_CONNECTION_AGE_SECONDS * 1000,
+    },
+    reflection: settings.STELE_REFLECTION,
     databaseUrl: settings.DATABASE_URL,
     dataDirectory: settings.STELE_DATA_DIR,
     preparedStatements: settings.STELE_PREPARED_STATEMENTS,
@@ -103,12 +164,62 @@ function parseAddress(text: string, context: z.RefinementCtx): Config["listen"] 
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
+type Settings = z.output<typeof environmentSchema>;
+
+function readAccess(settings: Settings): AccessSettings {
+  refuseHalves(settings);
+  const { STELE_TLS_CERT_FILE: certificate, STELE_TLS_KEY_FILE: key } = settings;
+  const { STELE_JWT_ISSUER: tokenIssuer, STELE_JWT_AUDIENCE: audience } = settings;
+  return {
+    tls: certificate && key ? { certificate, key, clientAuthorities: settings.STELE_TLS_CLIENT_CA_FILE } : undefined,
+    jwt:
+      tokenIssuer && audience
+        ? {
+            issuer: tokenIssuer,
+            audience,
+            algorithms: settings.STELE_JWT_ALGORITHMS,
+            nameClaim: settings.STELE_JWT_NAME_CLAIM,
+            keySetFile: settings.STELE_JWT_JWKS_FILE,
+          }
+        : undefined,
+    tokensFile: settings.STELE_TOKENS_FILE,
+    policyFile: settings.STELE_POLICY_FILE,
+  };
+}
+
+// A setting that would have no effect is a mistake, and one about who may call is a dangerous one.
+const NEEDS = [
+  ["STELE_TLS_CERT_FILE", "STELE_TLS_KEY_FILE"],
+  ["STELE_TLS_KEY_FILE", "STELE_TLS_CERT_FILE"],
+  ["STELE_TLS_CLIENT_CA_FILE", "STELE_TLS_CERT_FILE"],
+  ["STELE_TLS_CLIENT_CA_FILE", "STELE_POLICY_FILE"],
+  ["STELE_JWT_ISSUER", "STELE_JWT_AUDIENCE"],
+  ["STELE_JWT_ISSUER", "STELE_POLICY_FILE"],
+  ["STELE_JWT_AUDIENCE", "STELE_JWT_ISSUER"],
+  ["STELE_JWT_JWKS_FILE", "STELE_JWT_ISSUER"],
+  ["STELE_TOKENS_FILE", "STELE_POLICY_FILE"],
+] as const satisfies (keyof Settings)[][];
+
+function refuseHalves(settings: Settings): void {
+  const lacking = NEEDS.filter(([name, other]) => settings[name] !== undefined && settings[other] === undefined);
+  const mistakes: string[] = lacking.map(([name, other]) => `${name} needs ${other} too`);
+  const authentication = [settings.STELE_JWT_ISSUER, settings.STELE_TOKENS_FILE, settings.STELE_TLS_CLIENT_CA_FILE];
+  if (settings.STELE_POLICY_FILE !== undefined && authentication.every((form) => form === undefined)) {
+    mistakes.push(
+      "STELE_POLICY_FILE needs a form of authentication too: " +
+        "STELE_JWT_ISSUER, STELE_TOKENS_FILE or STELE_TLS_CLIENT_CA_FILE",
+    );
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+}
+
 // Anybody who reaches an open port can register for ever; beyond this machine that must be said aloud.
-function refuseOpenDoor({ host }: Config["listen"], insecure: boolean): void {
+function refuseOpenDoor({ host }: Config["listen"], { tls, policyFile }: AccessSettings): void {
   const isLoopback = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  if (isLoopback || insecure) return;
+  if (isLoopback || (tls !== undefined && policyFile !== undefined)) return;
+  const lacking = [...(tls ? [] : ["TLS"]), ...(policyFile ? [] : ["authentication"])].join(" and ");
   throw new ConfigError(
-    `STELE_LISTEN ${host} can be reached from other machines, and this release has neither TLS nor authentication: ` +
+    `STELE_LISTEN ${host} can be reached from other machines, and ${lacking} is not set up: see docs/security.md, ` +
       "listen on 127.0.0.1, or set STELE_INSECURE=true if the network itself keeps strangers out",
   );
 }

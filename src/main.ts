@@ -4,7 +4,9 @@
 import { parseArgs } from "node:util";
 import { type Logger, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
-import { ConfigError, readConfig } from "./config.ts";
+import { makeToken } from "./access/static-tokens.ts";
+import { AccessError } from "./access/watched-files.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
 import { type Service, startService } from "./server.ts";
 import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
 import { migrateStore, StoreError } from "./store/open-store.ts";
@@ -13,26 +15,30 @@ const usage = `Stele ${packageJson.version}, an immutable version registry for m
 
   npm start                 serve on STELE_LISTEN (127.0.0.1:50051)
   npm run migrate           bring the database of DATABASE_URL to the schema of this release
+  npm run -s token NAME     print a new token of the caller token:NAME, and add its hash to STELE_TOKENS_FILE
 
   --help, --version
 
 Settings are environment variables; README.md has their table.
 `;
 
-const commands: ReadonlyMap<string, () => Promise<void>> = new Map([
+const commands: ReadonlyMap<string, (operand: string) => Promise<void>> = new Map([
   ["serve", serve],
   ["migrate", migrate],
+  ["token", token],
 ]);
 
 async function main(): Promise<void> {
   const { values, positionals } = parseCommandLine();
   if (values.help) return say(usage);
   if (values.version) return say(`${packageJson.version}\n`);
-  const [name = "serve", ...rest] = positionals;
+  const [name = "serve", ...operands] = positionals;
   const command = commands.get(name);
-  if (command === undefined || rest.length > 0)
+  const [operand = "", ...rest] = operands;
+  // Only a token is made for somebody.
+  if (command === undefined || rest.length > 0 || (operand === "") === (name === "token"))
     throw new ConfigError(`no such command: ${positionals.join(" ")}; see --help`);
-  await command();
+  await command(operand);
 }
 
 function parseCommandLine() {
@@ -57,7 +63,7 @@ async function serve(): Promise<void> {
   }
   const service = await startService(config, log);
   isStarting = false;
-  say(greeting(service));
+  say(greeting(service, config.access));
   const signal = await stopped.promise;
   say(`${signal}: finishing the calls in flight; once more to stop at once\n`);
   await service[Symbol.asyncDispose]();
@@ -74,15 +80,26 @@ async function migrate(): Promise<void> {
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 
-function greeting({ address, storeDescription }: Service): string {
+async function token(name: string): Promise<void> {
+  const path = process.env["STELE_TOKENS_FILE"] ?? "";
+  if (path === "") throw new ConfigError("set STELE_TOKENS_FILE to the file that the hash of the token is added to");
+  say(`${await makeToken(path, name)}\n`);
+}
+
+function greeting({ address, storeDescription }: Service, { tls, policyFile }: Config["access"]): string {
+  const isOpen = tls === undefined && policyFile === undefined;
   return `Stele ${packageJson.version} listens on ${address}, ${storeDescription}.
 
-Try next, in another terminal of this folder:
+${isOpen ? firstCalls(address) : "docs/security.md shows how to call a service with TLS or authentication."}
+Ctrl-C stops it.
+`;
+}
+
+function firstCalls(address: string): string {
+  return `Try next, in another terminal of this folder:
   npx buf curl --http2-prior-knowledge --protocol grpc --list-methods http://${address}
   npx buf curl --http2-prior-knowledge --protocol grpc -d '{"model": "hello", "version": "0.0.1"}' http://${address}/stele.v1.ModelRegistryService/RegisterVersion
   grpcurl -plaintext ${address} list
-
-Ctrl-C stops it.
 `;
 }
 
@@ -96,7 +113,12 @@ function say(text: string): void {
 
 // A failure with words for a person needs no stack.
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof StoreError || error instanceof EmbeddedPostgresError) {
+  if (
+    error instanceof ConfigError ||
+    error instanceof AccessError ||
+    error instanceof StoreError ||
+    error instanceof EmbeddedPostgresError
+  ) {
     return error.message;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

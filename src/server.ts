@@ -1,13 +1,15 @@
 // The composition root: everything that a running service is made of, put together and taken apart here.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { Server, ServerCredentials, setLogger } from "@grpc/grpc-js";
+import { Server, type ServerOptions, setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
+import { type Access, openAccess } from "./access/open-access.ts";
 import { type Config, ConfigError, formatAddress } from "./config.ts";
+import { createGate } from "./grpc/call-gate.ts";
 import { CallTracker } from "./grpc/call-tracker.ts";
 import { Health } from "./grpc/health.ts";
-import { addModelRegistryService } from "./grpc/model-registry-service.ts";
+import { type Listener, listen } from "./grpc/listener.ts";
+import { addModelRegistryService, isRegistryMethod } from "./grpc/model-registry-service.ts";
 import { addReflection } from "./grpc/reflection.ts";
 import { watchReadiness } from "./readiness.ts";
 import { createRegistry } from "./registry/registry.ts";
@@ -27,32 +29,42 @@ export interface Service extends AsyncDisposable {
  * @throws ConfigError, StoreError, EmbeddedPostgresError, with words for the person who started the service.
  */
 export async function startService(config: Config, log: Logger): Promise<Service> {
-  // grpc-js would write to the console; what matters of it reaches us as errors too.
-  setLogger({ error: (...words: unknown[]) => log.debug({ grpc: words.join(" ") }, "grpc-js") });
+  // grpc-js would write headers to the console, and with them tokens; what matters of it reaches us as errors too.
+  setLogger({});
   await using started = new AsyncDisposableStack();
+  const watching = new AbortController();
+  started.defer(() => watching.abort());
+  const access = await openAccess(config.access, { log, signal: watching.signal });
   const store = started.use(await openStore({ ...config, serviceAddress: formatAddress(config.listen), log }));
-  const listener = started.use(await listen(config, store, log));
-  await store.announce(listener.address);
+  const serving = started.use(await serve(config, { store, access, log }));
+  await store.announce(serving.address);
   const running = started.move();
   return {
-    address: listener.address,
+    address: serving.address,
     storeDescription: store.description,
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
 }
 
-interface Listener extends AsyncDisposable {
+interface Serving extends AsyncDisposable {
   readonly address: string;
 }
 
-async function listen(config: Config, { database }: Store, log: Logger): Promise<Listener> {
-  const server = new Server();
-  const calls = new CallTracker();
+interface Parts {
+  readonly store: Store;
+  readonly access: Access;
+  readonly log: Logger;
+}
+
+async function serve(config: Config, { store: { database }, access, log }: Parts): Promise<Serving> {
+  const calls = new CallTracker(config.limits.calls);
   const health = new Health();
+  const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log });
+  const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });
   addModelRegistryService(server, createRegistry(database), { calls, log });
   health.addTo(server);
-  addReflection(server);
-  const port = await bind(server, config.listen);
+  if (config.reflection) addReflection(server);
+  const listener = await bind(server, config, access);
   const stopping = new AbortController();
   const report = (isReady: boolean) => {
     if (!health.setServing(isReady)) return;
@@ -61,37 +73,65 @@ async function listen(config: Config, { database }: Store, log: Logger): Promise
   };
   const readiness = watchReadiness(database, report, stopping.signal);
   return {
-    address: formatAddress({ ...config.listen, port }),
+    address: formatAddress({ ...config.listen, port: listener.port }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       health.setServing(false);
-      await drain(server, calls, config.shutdownGraceMs);
+      await drain(server, { listener, calls, graceMs: config.shutdownGraceMs });
       await readiness;
     },
   };
 }
 
-async function bind(server: Server, { host, port }: Config["listen"]): Promise<number> {
-  const address = formatAddress({ host, port });
+const MINUTE_MS = 60_000;
+
+// What one client may take of a connection, and how long a connection lasts that is idle, dead or old. A client notices
+// nothing of it: it opens the next one.
+function connectionOptions({ connectionAgeMs }: Config["limits"]): ServerOptions {
+  return {
+    "grpc.max_receive_message_length": 4 * 1024 * 1024,
+    "grpc.max_concurrent_streams": 100,
+    "grpc.max_connection_idle_ms": 5 * MINUTE_MS,
+    "grpc.max_connection_age_ms": connectionAgeMs,
+    "grpc.max_connection_age_grace_ms": 10 * MINUTE_MS,
+    "grpc.keepalive_time_ms": MINUTE_MS,
+    "grpc.keepalive_timeout_ms": MINUTE_MS / 3,
+  };
+}
+
+async function bind(server: Server, { listen: address, limits, access: { tls } }: Config, access: Access) {
+  const files = access.tls;
   try {
-    return await promisify(server.bindAsync.bind(server))(address, ServerCredentials.createInsecure());
+    return await listen(server, {
+      ...address,
+      maxConnections: limits.connections,
+      tls: files && {
+        asksForCertificate: tls?.clientAuthorities !== undefined,
+        follow: (listener) => files.follow(listener),
+      },
+    });
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    const advice = words.includes("EADDRINUSE")
-      ? "another program listens there; stop it, or set STELE_LISTEN to another port"
-      : `set STELE_LISTEN to an address of this machine: ${words}`;
-    throw new ConfigError(`cannot listen on ${address}; ${advice}`);
+    const advice =
+      error instanceof Error && "code" in error && error.code === "EADDRINUSE"
+        ? "another program listens there; stop it, or set STELE_LISTEN to another port"
+        : `set STELE_LISTEN to an address of this machine: ${error instanceof Error ? error.message : String(error)}`;
+    throw new ConfigError(`cannot listen on ${formatAddress(address)}; ${advice}`);
   }
 }
 
 // Streams end at once with the token that they have delivered, unary calls finish. What is left then, health
 // watches above all, never ends by itself and is cut.
-async function drain(server: Server, calls: CallTracker, graceMs: number): Promise<void> {
+async function drain(
+  server: Server,
+  { listener, calls, graceMs }: { listener: Listener; calls: CallTracker; graceMs: number },
+): Promise<void> {
   calls.drain();
-  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  const closed = listener.close();
+  server.tryShutdown(() => undefined);
   const grace = new AbortController();
   await Promise.race([calls.whenIdle(), closed, sleep(graceMs, undefined, { signal: grace.signal })]);
   grace.abort();
   server.forceShutdown();
+  listener.cut();
   await closed;
 }

@@ -17,6 +17,14 @@ export type ErrorReason =
   | "INCREMENT_CONTENDED"
   | "OUTCOME_UNKNOWN"
   | "DEPENDENCY_NOT_FOUND"
+  | "CREDENTIALS_MISSING"
+  | "CREDENTIALS_INVALID"
+  | "PERMISSION_DENIED"
+  | "AUTHENTICATION_UNAVAILABLE"
+  | "TOO_MANY_CALLS"
+  | "REQUEST_TOO_LARGE"
+  | "REQUEST_TIMEOUT"
+  | "UNSUPPORTED_REQUEST"
   | "DATABASE_UNAVAILABLE"
   | "SHUTTING_DOWN"
   | "DEADLINE_EXCEEDED"
@@ -136,7 +144,7 @@ export function pageTokenMismatch(): RegistryError {
 
 /** No version of the model is registered. */
 export function modelNotFound(model: string): RegistryError {
-  const message = `model ${quote(model)} has no versions; check the name, or register its first version`;
+  const message = `model ${quote(model)} has no versions; check the name and that you may read it, or register its first version`;
   return new RegistryError("MODEL_NOT_FOUND", message, {
     metadata: { model },
     resource: { type: "stele.v1.Model", name: model },
@@ -190,6 +198,17 @@ export interface ExistingVersion {
   readonly registeredAt: Date;
 }
 
+/** The version is taken, by what the caller may not see. */
+export function versionTaken(model: string, version: string): RegistryError {
+  const message =
+    `version ${version} of model ${quote(model)} is already registered; ` +
+    "versions never change, register the next number instead";
+  return new RegistryError("VERSION_ALREADY_EXISTS", message, {
+    metadata: { model, version },
+    resource: { type: "stele.v1.ModelVersion", name: `${model}@${version}` },
+  });
+}
+
 /** The version is taken; `identical` says whether by a record of the same digest. */
 export function versionAlreadyExists(
   model: string,
@@ -214,15 +233,23 @@ export function versionAlreadyExists(
   });
 }
 
-/** The request id was used before, for a registration of other content. */
-export function requestIdReused(model: string, requestId: string, existingVersion: string): RegistryError {
+/** The request id was used before, for a registration of other content; of which version is not for everybody. */
+export function requestIdReused(model: string, requestId: string, existingVersion?: string): RegistryError {
+  const version = existingVersion === undefined ? "" : ` ${existingVersion}`;
   const message =
-    `request_id ${requestId} was used for ${quote(model)} ${existingVersion} with other content; ` +
+    `request_id ${requestId} was used for ${quote(model)}${version} with other content; ` +
     "send a new UUID for each registration, and the same one only to repeat it";
   return new RegistryError("REQUEST_ID_REUSED", message, {
-    metadata: { model, request_id: requestId, existing_version: existingVersion },
+    metadata: {
+      model,
+      request_id: requestId,
+      ...(existingVersion !== undefined && { existing_version: existingVersion }),
+    },
     violations: [invalidField("request_id", "was used for a registration of other content")],
-    resource: { type: "stele.v1.ModelVersion", name: `${model}@${existingVersion}` },
+    resource:
+      existingVersion === undefined
+        ? { type: "stele.v1.Model", name: model }
+        : { type: "stele.v1.ModelVersion", name: `${model}@${existingVersion}` },
   });
 }
 
@@ -267,6 +294,84 @@ export function dependencyNotFound(missing: readonly { model: string; version: {
     metadata: { dependency: first, missing: String(names.length) },
     preconditions: names.map((subject) => ({ type: "DEPENDENCY", subject, description: "is not registered" })),
   });
+}
+
+/** The call shows nothing that tells who makes it. */
+export function credentialsMissing(): RegistryError {
+  const message =
+    "the call has neither a bearer token in its authorization header nor a client certificate that this service trusts; " +
+    "send one, docs/security.md shows how";
+  return new RegistryError("CREDENTIALS_MISSING", message);
+}
+
+/** What may be wrong with credentials; the values are API, as reasons are. */
+export type CredentialsProblem =
+  | "malformed"
+  | "too_long"
+  | "unknown"
+  | "expired"
+  | "not_yet_valid"
+  | "wrong_issuer"
+  | "wrong_audience"
+  | "wrong_algorithm"
+  | "wrong_signature"
+  | "wrong_claims"
+  | "invalid_name";
+
+/** The credentials of the call are no good. The description holds nothing of them. */
+export function credentialsInvalid(problem: CredentialsProblem, description: string): RegistryError {
+  return new RegistryError("CREDENTIALS_INVALID", `the credentials are not accepted: ${description}`, {
+    metadata: { problem, description },
+  });
+}
+
+/** No role of the caller lets them read anything. */
+export function readingDenied(caller: string): RegistryError {
+  const message = `${quote(caller)} may not read any model; ask for the role reader in the policy of the service`;
+  return new RegistryError("PERMISSION_DENIED", message, { metadata: { caller, role: "reader" } });
+}
+
+/** No role of the caller lets them register versions of the model. */
+export function registeringDenied(caller: string, model: string): RegistryError {
+  const message =
+    `${quote(caller)} may not register versions of ${quote(model)}; ` +
+    "ask for the role registrar on it in the policy of the service";
+  return new RegistryError("PERMISSION_DENIED", message, { metadata: { caller, role: "registrar", model } });
+}
+
+/** The keys of the token issuer cannot be had, so that no token can be checked; the request may be repeated. */
+export function authenticationUnavailable(cause: unknown): RegistryError {
+  const message = "the keys of the token issuer are not available, so that tokens cannot be checked; try again shortly";
+  return new RegistryError("AUTHENTICATION_UNAVAILABLE", message, { retryDelayMs: 1000, cause });
+}
+
+/** This replica has as many calls of the kind in flight as it takes; nothing was done. */
+export function tooManyCalls(kind: "calls" | "listings", limit: number): RegistryError {
+  const message = `this replica has ${limit} ${kind} in flight and takes no more; try again shortly, with backoff`;
+  return new RegistryError("TOO_MANY_CALLS", message, {
+    metadata: { kind, limit: String(limit) },
+    retryDelayMs: 1000,
+  });
+}
+
+/** The request message is larger than any may be. */
+export function requestTooLarge(): RegistryError {
+  const message = "the request is larger than 4 MiB; a record has at most 1 MiB, keep what is larger as an artifact";
+  return new RegistryError("REQUEST_TOO_LARGE", message);
+}
+
+/** The request message did not arrive in time. */
+export function requestTimeout(seconds: number): RegistryError {
+  const message = `the request message did not arrive whole within ${seconds} s; send it at once`;
+  return new RegistryError("REQUEST_TIMEOUT", message, { metadata: { seconds: String(seconds) } });
+}
+
+/** The call is made in a way that the service does not speak. */
+export function unsupportedRequest(): RegistryError {
+  const message =
+    "the call has another number of messages than one, or a compression other than gzip, deflate or identity; " +
+    "generate the client from the proto that the service serves";
+  return new RegistryError("UNSUPPORTED_REQUEST", message);
 }
 
 /** The database cannot be reached; the request may be repeated. */

@@ -1,4 +1,5 @@
-// The one adapter between handlers and grpc-js; no handler touches a grpc-js call. Invariants: every call
+// The one adapter between handlers and grpc-js; no handler touches a grpc-js call. What comes here has passed the gate
+// (call-gate.ts). Invariants: every call
 // ends with exactly one status; every error passes through statusOf; no promise floats, so that nothing a
 // handler does reaches unhandledRejection; a stream holds at most one response that is under way and one
 // that waits, and its source is closed on every way out.
@@ -104,14 +105,13 @@ function unary(endpoint: Endpoint): handleUnaryCall<Buffer, Buffer> {
 async function answer(
   call: ServerUnaryCall<Buffer, Buffer>,
   callback: sendUnaryData<Buffer>,
-  { handle, encode, calls, log }: Endpoint,
+  { handle, encode, log }: Endpoint,
 ): Promise<void> {
   const context = new CallContext(call);
   const timer = atDeadline(context);
   let response: Buffer;
   try {
     context.throwIfPastDeadline();
-    calls.admit(call);
     const answered = handle(call.request, context) as Promise<unknown>; // By the type of a unary handler.
     // Without a deadline grpc-js itself answers for a call that ends early.
     response = encode(await (timer === undefined ? answered : untilAborted(answered, context.signal)));
@@ -139,7 +139,7 @@ async function answerStream(call: ServerWritableStream<Buffer, Buffer>, endpoint
   calls.hold(context);
   try {
     context.throwIfPastDeadline();
-    calls.admit(call);
+    context.signal.throwIfAborted();
     await writeResponses(call, context, endpoint);
     call.end();
   } catch (error) {

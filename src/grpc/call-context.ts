@@ -1,5 +1,7 @@
 import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Caller } from "../domain/caller.ts";
 import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
+import { callerOf } from "./call-gate.ts";
 
 // Timers may fire a little early, and a client that watches its own deadline is ahead of the server by the
 // time that the request travelled.
@@ -13,6 +15,11 @@ export class CallContext {
 
   constructor(call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>) {
     this.#call = call;
+  }
+
+  /** Who calls. */
+  get caller(): Caller {
+    return callerOf(this.#call.metadata);
   }
 
   /** When the client stops waiting; undefined where it said nothing, or more than 24 days. */

@@ -1,14 +1,27 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
-import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
-import { shuttingDown } from "../domain/errors.ts";
+import { shuttingDown, tooManyCalls } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
 
-/** The calls of a server that shuts down gracefully: unary ones finish, streams are told to end. */
+/** What is counted apart: calls with one answer, and listings, which last as long as their readers want. */
+export type CallKind = "calls" | "listings";
+
+/** How many of each kind may be in flight. */
+export type CallLimits = Readonly<Record<CallKind, number>>;
+
+/**
+ * The calls of a server: no more than it can bear, and until it shuts down gracefully, when unary ones finish and streams
+ * are told to end.
+ */
 export class CallTracker {
+  readonly #limits: CallLimits;
+  readonly #open = { calls: 0, listings: 0 };
   readonly #streams = new Set<CallContext>();
   readonly #idle = Promise.withResolvers<void>();
-  #openCalls = 0;
   #draining = false;
+
+  constructor(limits: CallLimits = { calls: Infinity, listings: Infinity }) {
+    this.#limits = limits;
+  }
 
   /**
    * Refuses every new call, and ends each open stream after the message under way: UNAVAILABLE with the
@@ -17,7 +30,7 @@ export class CallTracker {
   drain(): void {
     this.#draining = true;
     for (const stream of this.#streams) stream.abort(shuttingDown());
-    if (this.#openCalls === 0) this.#idle.resolve();
+    this.#settle();
   }
 
   /** Resolves once a drain has begun and every call is over; then nothing is lost by cutting the connections. */
@@ -27,17 +40,26 @@ export class CallTracker {
     await endOfTurn();
   }
 
-  /** Counts a call until its status is sent; throws SHUTTING_DOWN during a drain. For the adapter. */
-  admit(call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>): void {
-    this.#openCalls += 1;
-    // grpc-js emits this after every call, the successful ones included.
-    call.once("cancelled", this.#onEnd);
+  /**
+   * Counts a call until what this returns is called; for the gate.
+   *
+   * @throws RegistryError SHUTTING_DOWN during a drain, TOO_MANY_CALLS at the limit.
+   */
+  admit(kind: CallKind): () => void {
     if (this.#draining) throw shuttingDown();
+    const limit = this.#limits[kind];
+    if (this.#open[kind] >= limit) throw tooManyCalls(kind, limit);
+    this.#open[kind] += 1;
+    return () => {
+      this.#open[kind] -= 1;
+      this.#settle();
+    };
   }
 
   /** Holds an open stream until it is released; for the adapter. */
   hold(stream: CallContext): void {
     this.#streams.add(stream);
+    if (this.#draining) stream.abort(shuttingDown());
   }
 
   /** Forgets a stream that has ended; for the adapter. */
@@ -45,8 +67,7 @@ export class CallTracker {
     this.#streams.delete(stream);
   }
 
-  readonly #onEnd = (): void => {
-    this.#openCalls -= 1;
-    if (this.#draining && this.#openCalls === 0) this.#idle.resolve();
-  };
+  #settle(): void {
+    if (this.#draining && this.#open.calls + this.#open.listings === 0) this.#idle.resolve();
+  }
 }

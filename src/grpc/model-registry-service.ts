@@ -9,6 +9,13 @@ import { type AdapterOptions, addService, type Encoded } from "./adapter.ts";
 import { encodeListModelsResponse, encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
 import { modelPageTokens, versionPageTokens } from "./page-token.ts";
 
+const paths: ReadonlySet<string> = new Set(Object.values(ModelRegistryServiceDefinition).map(({ path }) => path));
+
+/** Whether the method (`/package.Service/Method`) is one of the registry. */
+export function isRegistryMethod(path: string): boolean {
+  return paths.has(path);
+}
+
 /** Serves stele.v1.ModelRegistryService from the registry; the proto's comments are the reference. */
 export function addModelRegistryService(server: Server, registry: Registry, options: AdapterOptions): void {
   addService(
@@ -17,24 +24,25 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
     {
       // What is stored for ever is only what was understood: the bytes are looked at, not just their decoding.
       registerVersion: {
-        fromBytes: async (bytes, { signal }) => {
+        fromBytes: async (bytes, context) => {
           const violations = new Violations();
           const request = decodeStrictly(RegisterVersionRequestSchema, bytes, violations);
-          return encodeModelVersion(await registry.registerVersion(request, { violations, registeredBy: "", signal }));
+          const { caller, signal } = context;
+          return encodeModelVersion(await registry.registerVersion(request, { violations, caller, signal }));
         },
       },
 
-      getVersion: async (request, { signal }) => encodeModelVersion(await registry.getVersion(request, signal)),
+      getVersion: async (request, context) => encodeModelVersion(await registry.getVersion(request, context)),
 
-      listVersions: (request, { signal }) => {
+      listVersions: (request, { caller, signal }) => {
         const start = versionPageTokens.decode(request);
-        const pages = registry.listVersions(request, { start, signal });
+        const pages = registry.listVersions(request, { start, caller, signal });
         return encodePages(pages, encodeListVersionsResponse, versionPageTokens.encoder(request));
       },
 
-      listModels: (request, { signal }) => {
+      listModels: (request, { caller, signal }) => {
         const start = modelPageTokens.decode(request);
-        const pages = registry.listModels(request, { start, signal });
+        const pages = registry.listModels(request, { start, caller, signal });
         return encodePages(pages, encodeListModelsResponse, modelPageTokens.encoder(request));
       },
     },

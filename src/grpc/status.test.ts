@@ -35,7 +35,7 @@ describe("a RegistryError", () => {
     const { code, details, sent } = seen(modelNotFound("resnet"));
     expect({ code, details }).toEqual({
       code: status.NOT_FOUND,
-      details: 'model "resnet" has no versions; check the name, or register its first version',
+      details: 'model "resnet" has no versions; check the name and that you may read it, or register its first version',
     });
     expect(sent.status).toMatchObject({ code, message: details });
     expect(sent.errorInfos).toMatchObject([

@@ -35,6 +35,14 @@ export const STATUS_CODES = {
   INCREMENT_CONTENDED: status.ABORTED,
   OUTCOME_UNKNOWN: status.UNKNOWN,
   DEPENDENCY_NOT_FOUND: status.FAILED_PRECONDITION,
+  CREDENTIALS_MISSING: status.UNAUTHENTICATED,
+  CREDENTIALS_INVALID: status.UNAUTHENTICATED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  AUTHENTICATION_UNAVAILABLE: status.UNAVAILABLE,
+  TOO_MANY_CALLS: status.RESOURCE_EXHAUSTED,
+  REQUEST_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+  REQUEST_TIMEOUT: status.DEADLINE_EXCEEDED,
+  UNSUPPORTED_REQUEST: status.UNIMPLEMENTED,
   DATABASE_UNAVAILABLE: status.UNAVAILABLE,
   SHUTTING_DOWN: status.UNAVAILABLE,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
@@ -67,6 +75,13 @@ export interface ErrorLog {
   warn(context: object, message: string): void;
 }
 
+const DETAILS_KEY = "grpc-status-details-bin";
+
+/** Whether a status was made here. */
+export function hasDetails({ metadata }: { readonly metadata?: Metadata | null | undefined }): boolean {
+  return (metadata?.get(DETAILS_KEY).length ?? 0) > 0;
+}
+
 /**
  * The status for anything that a handler threw. An AbortError stands for the reason for which the call was
  * aborted; every other error but a RegistryError is logged and becomes INTERNAL.
@@ -76,7 +91,7 @@ export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): 
   const code = STATUS_CODES[known.reason];
   const details = cut(known.message, MAX_MESSAGE, percentEncodedSize);
   const metadata = new Metadata();
-  metadata.set("grpc-status-details-bin", Buffer.from(serializeStatus(code, details, known)));
+  metadata.set(DETAILS_KEY, Buffer.from(serializeStatus(code, details, known)));
   return { code, details, metadata };
 }
 

@@ -1,4 +1,5 @@
 import { type GetVersionRequest, Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { requireReading } from "../domain/caller.ts";
 import { modelNotFound, type NearestVersions, noVersionInRange, versionNotFound } from "../domain/errors.ts";
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
@@ -15,20 +16,23 @@ import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { findRecord, modelExists } from "../store/model-version-store.ts";
 import type { Direction } from "../store/version-pages.ts";
+import type { CallerContext } from "./caller-context.ts";
 import { findFirstVersion } from "./version-scan.ts";
 
 /**
  * Reads the serialized record of exactly the version that is asked for, build metadata being no part of it, or of the
  * highest version in a range.
  *
- * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND, VERSION_NOT_FOUND; the signal's reason when that aborts.
+ * @throws RegistryError INVALID_REQUEST, PERMISSION_DENIED, MODEL_NOT_FOUND, VERSION_NOT_FOUND; the signal's reason
+ *   when that aborts.
  */
 export async function getVersion(
   database: Database,
   request: GetVersionRequest,
-  signal: AbortSignal,
+  { caller, signal }: CallerContext,
 ): Promise<Uint8Array> {
   const { model, selector } = parseRequest(request);
+  requireReading(caller, model);
   const record =
     selector.case === "version"
       ? await findRecord(database, { model, precedence: encodePrecedence(selector.version) }, signal)

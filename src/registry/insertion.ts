@@ -3,6 +3,7 @@
 // the first one was carried out, and its row with our attempt is in the way, or the second is.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Caller } from "../domain/caller.ts";
 import { outcomeUnknown, type RegistryError } from "../domain/errors.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import type { Dependency, Registration } from "../domain/registration.ts";
@@ -20,8 +21,11 @@ import {
 } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
 
-/** A registration whose number is decided. */
-export type NumberedRegistration = Registration & { readonly version: Version };
+/** A registration that its caller may make. */
+export type PermittedRegistration = Registration & { readonly caller: Caller };
+
+/** The same when its number is decided. */
+export type NumberedRegistration = PermittedRegistration & { readonly version: Version };
 
 /** Why a row cannot be inserted. */
 export type Obstacle =
@@ -73,8 +77,12 @@ function toUnknown({ model, version }: NumberedRegistration, cause: unknown): Re
   return outcomeUnknown(model, version.text, cause);
 }
 
-async function insert(database: Database, row: ModelVersionTable, registration: Registration): Promise<Insertion> {
-  const keys = registration.dependencies.map(toKey);
+async function insert(
+  database: Database,
+  row: ModelVersionTable,
+  registration: PermittedRegistration,
+): Promise<Insertion> {
+  const keys = dependencyKeys(registration);
   for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
     if (await insertVersion(database, row, keys)) return { kind: "stored" };
     const obstacle = await findObstacle(database, row, registration);
@@ -89,17 +97,23 @@ async function insert(database: Database, row: ModelVersionTable, registration: 
 export async function findObstacle(
   database: Database,
   row: ModelVersionTable,
-  { dependencies }: Registration,
+  registration: PermittedRegistration,
 ): Promise<Obstacle | undefined> {
   const first = row.request_id === null ? undefined : await findByRequestId(database, row.model, row.request_id);
   if (first !== undefined) return { kind: "repeated", first };
   const existing = await findExisting(database, row);
   if (existing !== undefined) return { kind: "taken", existing };
-  const missing = await findMissing(database, dependencies.map(toKey));
+  const missing = await findMissing(database, dependencyKeys(registration));
   if (missing.length === 0) return undefined;
-  return { kind: "missing", dependencies: dependencies.filter((_, index) => missing.includes(index)) };
+  return { kind: "missing", dependencies: registration.dependencies.filter((_, index) => missing.includes(index)) };
 }
 
-function toKey({ model, version }: Dependency): VersionKey {
-  return { model, precedence: encodePrecedence(version) };
+// Nothing is ever stored under it: what the caller may not read is looked for here, and is missing like all else.
+const NOWHERE = new Uint8Array();
+
+function dependencyKeys({ dependencies, caller }: PermittedRegistration): VersionKey[] {
+  return dependencies.map(({ model, version }) => ({
+    model,
+    precedence: caller.reads.has(model) ? encodePrecedence(version) : NOWHERE,
+  }));
 }

@@ -1,6 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type ListModelsRequest, ModelSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { requireSomeReading } from "../domain/caller.ts";
 import { parseModelPrefix } from "../domain/model-name.ts";
+import type { NameInterval } from "../domain/model-names.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { listModelPage, type ModelRow } from "../store/model-pages.ts";
@@ -8,6 +10,7 @@ import { cutPages, type Entry, type ListingContext, type Page, remainingLimit, t
 import { parseLimit, parsePageSize } from "./page-size.ts";
 
 interface Listing {
+  /** What the names begin with. */
   readonly prefix: string;
   readonly limit: number;
   readonly pageSize: number;
@@ -18,36 +21,47 @@ const FIRST_READ_ROWS = 50;
 const NEXT_READS_ROWS = 500;
 
 /**
- * Lists the models by name in pages, each with its highest versions.
+ * Lists the models that the caller may read by name in pages, each with its highest versions.
  *
- * @throws RegistryError INVALID_REQUEST; the signal's reason when that aborts.
+ * @throws RegistryError INVALID_REQUEST, PERMISSION_DENIED; the signal's reason when that aborts.
  */
 export async function* listModels(
   database: Database,
   request: ListModelsRequest,
-  { start, signal }: ListingContext,
+  { start, caller, signal }: ListingContext,
 ): AsyncGenerator<Page, void, undefined> {
-  const listing = parseListing(request);
-  const limit = remainingLimit(listing.limit, start);
+  const { prefix, limit: askedLimit, pageSize } = parseListing(request);
+  requireSomeReading(caller);
+  const limit = remainingLimit(askedLimit, start);
   const after = start === undefined ? "" : Buffer.from(start.after).toString("latin1");
-  yield* cutPages(readModels(database, { ...listing, limit, after }, signal), { ...listing, limit });
+  const intervals = caller.reads.beginningWith(prefix).filter(({ to }) => after < to);
+  yield* cutPages(readModels(database, { intervals, limit, after }, signal), { limit, pageSize });
+}
+
+interface ModelScan {
+  /** Where to look, in this order. */
+  readonly intervals: readonly NameInterval[];
+  readonly limit: number;
+  readonly after: string;
 }
 
 async function* readModels(
   database: Database,
-  { prefix, limit, after }: Listing & { readonly after: string },
+  { intervals, limit, after }: ModelScan,
   signal: AbortSignal,
 ): AsyncGenerator<Stretch<Entry>, void, undefined> {
+  const pending = [...intervals];
   let last = after;
   let remaining = limit;
-  for (let maxRows = FIRST_READ_ROWS; ; maxRows = NEXT_READS_ROWS) {
-    const query = { prefix, after: last, maxRows: Math.min(maxRows, remaining) };
+  let maxRows = FIRST_READ_ROWS;
+  for (let interval = pending.shift(); interval !== undefined && remaining > 0; maxRows = NEXT_READS_ROWS) {
+    const query = { ...interval, after: last, maxRows: Math.min(maxRows, remaining) };
     const { rows, isLast } = await listModelPage(database, query, signal);
     const entries = rows.map(toEntry);
     remaining -= rows.length;
     last = rows.at(-1)?.model ?? last;
-    yield { rows: entries, end: entries.at(-1)?.key, isLast: isLast || remaining === 0 };
-    if (isLast || remaining === 0) return;
+    if (isLast) interval = pending.shift();
+    yield { rows: entries, end: entries.at(-1)?.key, isLast: interval === undefined || remaining === 0 };
   }
 }
 

@@ -2,6 +2,7 @@
 // no more than the rest of a stretch.
 
 import { type ListVersionsRequest, Order, View } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { requireReading } from "../domain/caller.ts";
 import { modelNotFound } from "../domain/errors.ts";
 import { type ModelName, parseModelName } from "../domain/model-name.ts";
 import { encodeRecord } from "../domain/record.ts";
@@ -37,14 +38,15 @@ interface Listing {
 /**
  * Lists the versions of a model in pages.
  *
- * @throws RegistryError INVALID_REQUEST, MODEL_NOT_FOUND; the signal's reason when that aborts.
+ * @throws RegistryError INVALID_REQUEST, PERMISSION_DENIED, MODEL_NOT_FOUND; the signal's reason when that aborts.
  */
 export async function* listVersions(
   database: Database,
   request: ListVersionsRequest,
-  { start, signal }: ListingContext,
+  { start, caller, signal }: ListingContext,
 ): AsyncGenerator<Page, void, undefined> {
   const listing = parseListing(request);
+  requireReading(caller, listing.model);
   const limit = remainingLimit(listing.limit, start);
   const stretches = readEntries(database, { ...listing, limit }, start?.after, signal);
   let isEmpty = true;

@@ -1,6 +1,7 @@
 // What every listing has in common: a stream of pages, cut from the stretches in which it is read.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { CallerContext } from "./caller-context.ts";
 
 /** Where a listing goes on. */
 export interface ListingPosition {
@@ -11,11 +12,9 @@ export interface ListingPosition {
 }
 
 /** What a listing needs besides the request. */
-export interface ListingContext {
+export interface ListingContext extends CallerContext {
   /** Where it goes on; undefined is the beginning. */
   readonly start: ListingPosition | undefined;
-  /** Aborts when the caller is gone. */
-  readonly signal: AbortSignal;
 }
 
 /** Something listed: where it is in the order, and its serialized message. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { requireRegistering } from "../domain/caller.ts";
 import { formatDigest, recordDigest } from "../domain/digest.ts";
 import {
   dependencyNotFound,
@@ -8,29 +9,33 @@ import {
   type RegistryError,
   requestIdReused,
   versionAlreadyExists,
+  versionTaken,
 } from "../domain/errors.ts";
 import type { NumberRule } from "../domain/increment.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import { encodeRecord } from "../domain/record.ts";
 import { checkRecordSize } from "../domain/record-limits.ts";
-import { mayBecome, parseRegistration, type Registration } from "../domain/registration.ts";
+import { mayBecome, parseRegistration } from "../domain/registration.ts";
 import { parseKnownVersion, type Version } from "../domain/version.ts";
 import type { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { type ExistingRow, findByRequestId, type RequestedRow } from "../store/model-version-store.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
-import { findObstacle, insertUntilKnown, type NumberedRegistration, type Obstacle } from "./insertion.ts";
+import type { CallerContext } from "./caller-context.ts";
+import {
+  findObstacle,
+  insertUntilKnown,
+  type NumberedRegistration,
+  type Obstacle,
+  type PermittedRegistration,
+} from "./insertion.ts";
 import type { ModelQueue } from "./model-queue.ts";
 import { nextVersion } from "./next-version.ts";
 
 /** What a registration needs besides the request. */
-export interface RegistrationContext {
+export interface RegistrationContext extends CallerContext {
   /** What was already found wrong with the request while it was decoded. */
   readonly violations: Violations;
-  /** The authenticated name of the caller; empty without authentication. */
-  readonly registeredBy: string;
-  /** Aborts when the caller is gone. */
-  readonly signal: AbortSignal;
 }
 
 /** Where versions are registered. */
@@ -47,7 +52,7 @@ const INCREMENT_PATIENCE_MS = 5_000;
  * durable then. A request id that was used before for the same content gets the first answer again; validate_only
  * answers the record as it would be and stores nothing.
  *
- * @throws RegistryError INVALID_REQUEST, UNKNOWN_FIELD, VERSION_ALREADY_EXISTS, REQUEST_ID_REUSED,
+ * @throws RegistryError INVALID_REQUEST, UNKNOWN_FIELD, PERMISSION_DENIED, VERSION_ALREADY_EXISTS, REQUEST_ID_REUSED,
  *   DEPENDENCY_NOT_FOUND, NO_BASE_VERSION, VERSION_OUT_OF_RANGE, INCREMENT_CONTENDED, OUTCOME_UNKNOWN,
  *   DATABASE_UNAVAILABLE.
  */
@@ -56,22 +61,25 @@ export async function registerVersion(
   request: RegisterVersionRequest,
   context: RegistrationContext,
 ): Promise<Uint8Array> {
-  const registration = parseRegistration(request, context.violations);
+  const { caller, signal, violations } = context;
+  const registration = { ...parseRegistration(request, violations), caller };
+  requireRegistering(caller, registration.model);
   if (request.validateOnly) return await validateVersion(registrar.database, registration);
   const { number } = registration;
-  if (number.kind === "increment") return await registerNext(registrar, registration, number.rule, context);
-  const row = toRow({ ...registration, version: number.version }, context.registeredBy);
-  context.signal.throwIfAborted();
-  const insertion = await insertUntilKnown(registrar.database, row, { ...registration, version: number.version });
+  if (number.kind === "increment") return await registerNext(registrar, registration, number.rule, signal);
+  const numbered = { ...registration, version: number.version };
+  const row = toRow(numbered);
+  signal.throwIfAborted();
+  const insertion = await insertUntilKnown(registrar.database, row, numbered);
   return insertion.kind === "stored" ? row.record : answerOrRefuse(insertion, row, registration);
 }
 
 /** Assigns the next number and stores it; again, when another replica takes that number first. */
 async function registerNext(
   { database, increments }: Registrar,
-  registration: Registration,
+  registration: PermittedRegistration,
   rule: NumberRule,
-  { registeredBy, signal }: RegistrationContext,
+  signal: AbortSignal,
 ): Promise<Uint8Array> {
   const deadline = performance.now() + INCREMENT_PATIENCE_MS;
   return await increments.run(registration.model, async () => {
@@ -81,7 +89,7 @@ async function registerNext(
       const next = await nextOrFirst(database, registration, rule);
       if (next.kind === "first") return answerRepetition(registration, next.first);
       const numbered = { ...registration, version: next.version };
-      const row = toRow(numbered, registeredBy);
+      const row = toRow(numbered);
       const insertion = await insertUntilKnown(database, row, numbered);
       if (insertion.kind === "stored") return row.record;
       if (insertion.kind !== "taken") return answerOrRefuse(insertion, row, registration);
@@ -97,7 +105,11 @@ type NextOrFirst =
 
 // Where the rule leads nowhere any more, the reason may be the first answer to this very request. Where it leads to a
 // number, a repetition is found by the unique request id.
-async function nextOrFirst(database: Database, registration: Registration, rule: NumberRule): Promise<NextOrFirst> {
+async function nextOrFirst(
+  database: Database,
+  registration: PermittedRegistration,
+  rule: NumberRule,
+): Promise<NextOrFirst> {
   try {
     return { kind: "next", version: await nextVersion(database, registration.model, rule) };
   } catch (error) {
@@ -107,9 +119,9 @@ async function nextOrFirst(database: Database, registration: Registration, rule:
   }
 }
 
-async function validateVersion(database: Database, registration: Registration): Promise<Uint8Array> {
+async function validateVersion(database: Database, registration: PermittedRegistration): Promise<Uint8Array> {
   const version = await versionToBe(database, registration);
-  const row = toRow({ ...registration, version }, "");
+  const row = toRow({ ...registration, version });
   const obstacle = await findObstacle(database, row, registration);
   // Somebody took the number that an increment led to; there is a next one.
   if (obstacle?.kind === "taken" && registration.number.kind === "increment") {
@@ -119,7 +131,7 @@ async function validateVersion(database: Database, registration: Registration): 
   return encodeChecked({ ...registration, version }, row.digest);
 }
 
-async function versionToBe(database: Database, registration: Registration): Promise<Version> {
+async function versionToBe(database: Database, registration: PermittedRegistration): Promise<Version> {
   const { model, number } = registration;
   if (number.kind === "explicit") return number.version;
   const first = await findFirst(database, registration);
@@ -129,45 +141,49 @@ async function versionToBe(database: Database, registration: Registration): Prom
 }
 
 /** The first answer, where the request is the repetition that a request id is for; otherwise the refusal. */
-function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration: Registration): Uint8Array {
+function answerOrRefuse(obstacle: Obstacle, row: ModelVersionTable, registration: PermittedRegistration): Uint8Array {
   switch (obstacle.kind) {
     case "repeated":
       return answerRepetition(registration, obstacle.first);
     case "taken":
-      throw toConflict(row, obstacle.existing);
+      throw toConflict(row, obstacle.existing, registration);
     case "missing":
       throw dependencyNotFound(obstacle.dependencies);
   }
 }
 
-async function findFirst(database: Database, { model, requestId }: Registration): Promise<RequestedRow | undefined> {
+async function findFirst(
+  database: Database,
+  { model, requestId }: PermittedRegistration,
+): Promise<RequestedRow | undefined> {
   return requestId === undefined ? undefined : await findByRequestId(database, model, requestId);
 }
 
-function answerRepetition(registration: Registration, first: RequestedRow): Uint8Array {
+function answerRepetition(registration: PermittedRegistration, first: RequestedRow): Uint8Array {
   if (isRepetition(registration, first)) return first.record;
-  throw requestIdReused(registration.model, registration.requestId ?? "", first.version);
+  const { model, requestId = "", caller } = registration;
+  throw requestIdReused(model, requestId, caller.reads.has(model) ? first.version : undefined);
 }
 
 // The digest covers everything but the rule of an increment, which shows in the number that it led to.
-function isRepetition(registration: Registration, first: RequestedRow): boolean {
+function isRepetition(registration: PermittedRegistration, first: RequestedRow): boolean {
   if (!mayBecome(registration, parseKnownVersion(first.version))) return false;
   const digest = recordDigest({ ...registration, version: first.version });
   return Buffer.compare(digest, first.digest) === 0;
 }
 
-function toRow(registration: NumberedRegistration, registeredBy: string): ModelVersionTable {
-  const { model, version, metadata, requestId } = registration;
+function toRow(registration: NumberedRegistration): ModelVersionTable {
+  const { model, version, metadata, requestId, caller } = registration;
   const digest = recordDigest({ model, version: version.text, metadata });
   const registeredAt = new Date();
   return {
     model,
     precedence: encodePrecedence(version),
     version: version.text,
-    record: encodeChecked(registration, digest, { at: registeredAt, by: registeredBy }),
+    record: encodeChecked(registration, digest, { at: registeredAt, by: caller.name }),
     digest,
     registered_at: registeredAt,
-    registered_by: registeredBy,
+    registered_by: caller.name,
     attempt: randomUUID(),
     request_id: requestId ?? null,
   };
@@ -184,7 +200,12 @@ function encodeChecked(
   return bytes;
 }
 
-function toConflict({ model, version, digest }: ModelVersionTable, existing: ExistingRow): RegistryError {
+function toConflict(
+  { model, version, digest }: ModelVersionTable,
+  existing: ExistingRow,
+  { caller }: PermittedRegistration,
+): RegistryError {
+  if (!caller.reads.has(model)) return versionTaken(model, version);
   return versionAlreadyExists(model, version, {
     existing: {
       version: existing.version,

@@ -5,6 +5,7 @@ import type {
   RegisterVersionRequest,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import type { Database } from "../store/database.ts";
+import type { CallerContext } from "./caller-context.ts";
 import { getVersion } from "./get-version.ts";
 import { listModels } from "./list-models.ts";
 import { listVersions } from "./list-versions.ts";
@@ -21,7 +22,7 @@ export function createRegistry(database: Database) {
   return {
     registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
       registerVersion(registrar, request, context),
-    getVersion: (request: GetVersionRequest, signal: AbortSignal) => getVersion(database, request, signal),
+    getVersion: (request: GetVersionRequest, context: CallerContext) => getVersion(database, request, context),
     listVersions: (request: ListVersionsRequest, context: ListingContext) => listVersions(database, request, context),
     listModels: (request: ListModelsRequest, context: ListingContext) => listModels(database, request, context),
   };

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { ModelName } from "../domain/model-name.ts";
+import type { NameInterval } from "../domain/model-names.ts";
 import type { Database } from "./database.ts";
 import { statement } from "./statement.ts";
 import { isRelease } from "./version-pages.ts";
@@ -12,31 +13,29 @@ export interface ModelRow {
   readonly highest_release: string | null;
 }
 
-/** Which models follow. */
-export interface ModelPageQuery {
-  /** What their names begin with. */
-  readonly prefix: string;
+/** Which models follow: those in the interval. */
+export interface ModelPageQuery extends NameInterval {
   /** The name after which the page begins; empty is the beginning. */
   readonly after: string;
   readonly maxRows: number;
 }
 
 // A loose index scan: from each model one seek leads to the next, one to its highest version and one to its highest
-// release, however many versions there are. No name has a character from ~ on.
-const pageStatement = statement<ModelPageQuery & { readonly end: string }, ModelRow>((db, param) => ({
+// release, however many versions there are.
+const pageStatement = statement<ModelPageQuery, ModelRow>((db, param) => ({
   compile: () =>
     sql<ModelRow>`
       with recursive listed as (
         (
           select model, 1 as place from model_version
-          where model >= ${param("prefix")} and model > ${param("after")} and model < ${param("end")}
+          where model >= ${param("from")} and model > ${param("after")} and model < ${param("to")}
           order by model limit 1
         )
         union all
         select next.model, listed.place + 1
         from listed cross join lateral (
           select model from model_version
-          where model > listed.model and model < ${param("end")}
+          where model > listed.model and model < ${param("to")}
           order by model limit 1
         ) as next
         where listed.place < ${param("maxRows")}
@@ -60,6 +59,6 @@ export async function listModelPage(
   query: ModelPageQuery,
   signal?: AbortSignal,
 ): Promise<{ rows: ModelRow[]; isLast: boolean }> {
-  const { rows } = await pageStatement(database, { ...query, end: `${query.prefix}~` }, signal);
+  const { rows } = await pageStatement(database, query, signal);
   return { rows, isLast: rows.length < query.maxRows };
 }

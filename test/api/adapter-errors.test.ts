@@ -23,7 +23,7 @@ describe.each(methods)("an error of %s", (method) => {
     await using fake = await serveThrowing(modelNotFound("resnet"));
     expect(await failureOf(fake, method)).toEqual({
       code: "NOT_FOUND",
-      message: 'model "resnet" has no versions; check the name, or register its first version',
+      message: 'model "resnet" has no versions; check the name and that you may read it, or register its first version',
       reason: "MODEL_NOT_FOUND",
       domain: "stele",
       metadata: { model: "resnet" },
@@ -115,10 +115,10 @@ it("a handler that throws at once, without a promise, gives its client a status"
   expect(await failureOf(fake, "getVersion")).toMatchObject({ code: "NOT_FOUND", reason: "MODEL_NOT_FOUND" });
 });
 
-it("a request above the size that grpc-js takes is RESOURCE_EXHAUSTED, as grpc-js says it", async () => {
+it("a request above the size that grpc-js takes is RESOURCE_EXHAUSTED, with the reason", async () => {
   await using fake = await serveFake({ getVersion: async () => versionResponse("1.0.0") });
   const call = getVersion(fake, { model: "x".repeat(5 * 1024 * 1024) });
-  expect(await errorOf(call)).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: undefined });
+  expect(await errorOf(call)).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "REQUEST_TOO_LARGE" });
 });
 
 /** Every method throws the error. */

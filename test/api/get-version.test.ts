@@ -45,7 +45,7 @@ describe("GetVersion", () => {
     const model = uniqueModel();
     expect(await errorOf(service.client.getExact(model, "1.0.0"))).toEqual({
       code: "NOT_FOUND",
-      message: `model "${model}" has no versions; check the name, or register its first version`,
+      message: `model "${model}" has no versions; check the name and that you may read it, or register its first version`,
       reason: "MODEL_NOT_FOUND",
       domain: "stele",
       metadata: { model },

@@ -11,6 +11,7 @@ import {
   RegisterVersionRequestSchema,
   View,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { anybody } from "../../src/domain/caller.ts";
 import { encodePrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
 import { Violations } from "../../src/domain/violations.ts";
@@ -76,11 +77,11 @@ async function drain(pages: AsyncIterable<unknown>, maxPages = Number.POSITIVE_I
 }
 
 const { signal } = new AbortController();
-const context = { start: undefined, signal };
+const context = { start: undefined, caller: anybody, signal };
 
 function get(request: MessageInitShape<typeof GetVersionRequestSchema>) {
   return async () => {
-    await registry.getVersion(create(GetVersionRequestSchema, { model, ...request }), signal).catch(() => undefined);
+    await registry.getVersion(create(GetVersionRequestSchema, { model, ...request }), context).catch(() => undefined);
   };
 }
 
@@ -94,7 +95,7 @@ function increment(value: { level: Level; within?: string; prerelease?: string }
   return async () => {
     const number = { case: "increment", value } as const;
     const request = create(RegisterVersionRequestSchema, { model, number, validateOnly: true });
-    await registry.registerVersion(request, { violations: new Violations(), registeredBy: "", signal });
+    await registry.registerVersion(request, { ...context, violations: new Violations() });
   };
 }
 

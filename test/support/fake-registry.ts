@@ -21,7 +21,9 @@ import {
   type ListVersionsResponse,
   ListVersionsResponseSchema,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { anybody } from "../../src/domain/caller.ts";
 import { addService, type Implementation } from "../../src/grpc/adapter.ts";
+import { createGate } from "../../src/grpc/call-gate.ts";
 import { CallTracker } from "../../src/grpc/call-tracker.ts";
 import { type RpcError, readError } from "./rpc-error.ts";
 
@@ -39,11 +41,12 @@ export interface FakeRegistry extends AsyncDisposable {
 
 /** Serves the handlers on a port of its own; disposing of it cuts what is still open. */
 export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegistry> {
-  const server = new Server();
   const calls = new CallTracker();
   const logged: object[] = [];
   const record = (context: object, message: string) => void logged.push({ ...context, message });
   const log = { error: record, warn: record };
+  const gate = createGate({ calls, authenticate: () => anybody, isGuarded: () => true, log });
+  const server = new Server({ interceptors: [gate] });
   addService(server, ModelRegistryServiceDefinition, { ...unused, ...handlers }, { calls, log });
   const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());
   const address = `127.0.0.1:${port}`;
