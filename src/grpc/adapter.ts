@@ -124,6 +124,7 @@ async function answer(
     clearTimeout(timer);
   }
   context.end();
+  context.place.beginWaiting();
   callback(null, response);
 }
 
@@ -160,7 +161,7 @@ async function writeResponses(
   context: CallContext,
   { handle, encode }: Endpoint,
 ): Promise<void> {
-  const writer = new ResponseWriter(call, context.signal);
+  const writer = new ResponseWriter(call, context);
   // A handler of a method with a response stream returns an AsyncIterable, by its type.
   const source = (handle(call.request, context) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   try {

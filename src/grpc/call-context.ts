@@ -1,7 +1,8 @@
 import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Caller } from "../domain/caller.ts";
 import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
-import { callerOf } from "./call-gate.ts";
+import { passOf } from "./call-gate.ts";
+import type { Place } from "./call-tracker.ts";
 
 // Timers may fire a little early, and a client that watches its own deadline is ahead of the server by the
 // time that the request travelled.
@@ -19,7 +20,12 @@ export class CallContext {
 
   /** Who calls. */
   get caller(): Caller {
-    return callerOf(this.#call.metadata);
+    return passOf(this.#call.metadata).caller;
+  }
+
+  /** Its place among the calls in flight; for the adapter. */
+  get place(): Place {
+    return passOf(this.#call.metadata).place;
   }
 
   /** When the client stops waiting; undefined where it said nothing, or more than 24 days. */

@@ -1,7 +1,8 @@
-// The gate that each call of the registry passes with its headers, before anything of its message is read: it is counted,
-// and refused where there are too many; its caller is known, or refused; and then its message has to come in time. So a
-// stranger, or one call too many, costs no more than its headers.
+// The gate that each call of the registry passes with its headers, before anything of its message is read: its caller is
+// known, or refused; it has a place, or is refused; and then its message has to come in time. So a stranger, or one call
+// too many, costs no more than its headers.
 
+import { constants, type ServerHttp2Stream } from "node:http2";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -12,7 +13,7 @@ import {
 import type { Authenticate } from "../access/authenticator.ts";
 import type { Caller } from "../domain/caller.ts";
 import { requestTimeout } from "../domain/errors.ts";
-import type { CallKind, CallTracker } from "./call-tracker.ts";
+import { type CallTracker, Place } from "./call-tracker.ts";
 import { answerInOwnWords } from "./grpc-js-status.ts";
 import { type ErrorLog, statusOf } from "./status.ts";
 
@@ -25,23 +26,29 @@ export interface GateOptions {
   readonly log: ErrorLog;
 }
 
-const REQUEST_PATIENCE_SECONDS = 30;
-
-const callers = new WeakMap<Metadata, Caller>();
-
-/** Who makes the call with this metadata; every call of the registry that reaches a handler has passed the gate. */
-export function callerOf(metadata: Metadata): Caller {
-  const caller = callers.get(metadata);
-  if (caller === undefined) throw new Error("a call came to its handler without passing the gate");
-  return caller;
+/** What a call has when it passed. */
+export interface Pass {
+  readonly caller: Caller;
+  readonly place: Place;
 }
 
-/** The gate as an interceptor of a server. */
+const REQUEST_PATIENCE_SECONDS = 30;
+
+const passes = new WeakMap<Metadata, Pass>();
+
+/** What the call with this metadata has; every call of the registry that reaches a handler has passed the gate. */
+export function passOf(metadata: Metadata): Pass {
+  const pass = passes.get(metadata);
+  if (pass === undefined) throw new Error("a call came to its handler without passing the gate");
+  return pass;
+}
+
+/** The gate as an interceptor of a server, its first. */
 export function createGate(options: GateOptions): ServerInterceptor {
   return ({ path, responseStream }, call) => {
     answerInOwnWords(call, options.log);
     if (!options.isGuarded(path)) return new ServerInterceptingCall(call);
-    const listener = new GatedCall(call, responseStream ? "listings" : "calls", options);
+    const listener = new GatedCall(call, { ...options, isListing: responseStream });
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
 }
@@ -49,34 +56,32 @@ export function createGate(options: GateOptions): ServerInterceptor {
 /** Listens to what comes in of one call. */
 class GatedCall implements ServerListener {
   readonly #call: ServerInterceptingCallInterface;
-  readonly #kind: CallKind;
   readonly #options: GateOptions;
-  #release: (() => void) | undefined;
+  readonly #place: Place;
+  #giveUpPlace: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
+  #isOver = false;
 
-  constructor(call: ServerInterceptingCallInterface, kind: CallKind, options: GateOptions) {
+  constructor(call: ServerInterceptingCallInterface, options: GateOptions & { readonly isListing: boolean }) {
     this.#call = call;
-    this.#kind = kind;
     this.#options = options;
+    this.#place = new Place(options.isListing ? "listings" : "calls", this.#end);
   }
 
   readonly onReceiveMetadata = (metadata: Metadata, next: (metadata: Metadata) => void): void => {
-    const { calls, authenticate } = this.#options;
     const enter = (caller: Caller) => {
-      callers.set(metadata, caller);
-      this.#patience = setTimeout(
-        this.#refuse,
-        REQUEST_PATIENCE_SECONDS * 1000,
-        requestTimeout(REQUEST_PATIENCE_SECONDS),
-      );
+      if (this.#isOver) return;
+      this.#giveUpPlace = this.#options.calls.admit(this.#place);
+      passes.set(metadata, { caller, place: this.#place });
+      this.#expectMessage();
       next(metadata);
     };
     try {
-      this.#release = calls.admit(this.#kind);
       const certificate = this.#call.getAuthContext().sslPeerCertificate;
-      const caller = authenticate({ authorization: metadata.get("authorization").map(String), certificate });
+      const authorization = metadata.get("authorization").map(String);
+      const caller = this.#options.authenticate({ authorization, certificate });
       // Without a promise where there is no need of one.
-      if (caller instanceof Promise) caller.then(enter, this.#refuse);
+      if (caller instanceof Promise) caller.then(enter).catch(this.#refuse);
       else enter(caller);
     } catch (error) {
       this.#refuse(error);
@@ -84,17 +89,35 @@ class GatedCall implements ServerListener {
   };
 
   readonly onReceiveHalfClose = (next: () => void): void => {
+    this.#place.endWaiting();
     clearTimeout(this.#patience);
     next();
   };
 
   /** grpc-js tells so of the end of every call, the successful ones included. */
   readonly onCancel = (): void => {
+    this.#isOver = true;
     clearTimeout(this.#patience);
-    this.#release?.();
+    this.#giveUpPlace?.();
   };
+
+  #expectMessage(): void {
+    this.#place.beginWaiting();
+    this.#patience = setTimeout(this.#end, REQUEST_PATIENCE_SECONDS * 1000, requestTimeout(REQUEST_PATIENCE_SECONDS));
+  }
 
   readonly #refuse = (error: unknown): void => {
     this.#call.sendStatus(statusOf(error, this.#options.log));
   };
+
+  // A client that does not read never gets its status; one that does not send may go on. Both are cut off.
+  readonly #end = (error: unknown): void => {
+    this.#refuse(error);
+    setImmediate(() => streamOf(this.#call).close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
+  };
+}
+
+/** The stream of the innermost call. grpc-js has no way to reset it, and keeps it here without telling its type. */
+function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream {
+  return (call as unknown as { readonly stream: ServerHttp2Stream }).stream;
 }

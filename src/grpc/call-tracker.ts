@@ -1,5 +1,5 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
-import { shuttingDown, tooManyCalls } from "../domain/errors.ts";
+import { type RegistryError, shuttingDown, tooManyCalls } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
 
 /** What is counted apart: calls with one answer, and listings, which last as long as their readers want. */
@@ -8,15 +8,47 @@ export type CallKind = "calls" | "listings";
 /** How many of each kind may be in flight. */
 export type CallLimits = Readonly<Record<CallKind, number>>;
 
+/** A call has its place for so long, however long its client keeps it waiting. */
+const MIN_PATIENCE_MS = 5_000;
+
+/** The place of one call among those in flight. */
+export class Place {
+  readonly kind: CallKind;
+  /** Ends the call for the sake of another. */
+  readonly yieldTo: (reason: RegistryError) => void;
+  #waitingSince = Infinity;
+
+  constructor(kind: CallKind, yieldTo: (reason: RegistryError) => void) {
+    this.kind = kind;
+    this.yieldTo = yieldTo;
+  }
+
+  /** Since when the call does nothing but wait for its client to send or to read; Infinity when it does not. */
+  get waitingSince(): number {
+    return this.#waitingSince;
+  }
+
+  /** The call waits for its client from now on. */
+  beginWaiting(): void {
+    this.#waitingSince = performance.now();
+  }
+
+  /** The client has done its part. */
+  endWaiting(): void {
+    this.#waitingSince = Infinity;
+  }
+}
+
 /**
  * The calls of a server: no more than it can bear, and until it shuts down gracefully, when unary ones finish and streams
- * are told to end.
+ * are told to end. Where there is no place, a call takes that of the one whose client has kept it waiting for longest.
  */
 export class CallTracker {
   readonly #limits: CallLimits;
-  readonly #open = { calls: 0, listings: 0 };
+  readonly #places = { calls: new Set<Place>(), listings: new Set<Place>() };
   readonly #streams = new Set<CallContext>();
   readonly #idle = Promise.withResolvers<void>();
+  #openCalls = 0;
   #draining = false;
 
   constructor(limits: CallLimits = { calls: Infinity, listings: Infinity }) {
@@ -41,17 +73,20 @@ export class CallTracker {
   }
 
   /**
-   * Counts a call until what this returns is called; for the gate.
+   * Gives a call its place until what this returns is called; for the gate.
    *
-   * @throws RegistryError SHUTTING_DOWN during a drain, TOO_MANY_CALLS at the limit.
+   * @throws RegistryError SHUTTING_DOWN during a drain, TOO_MANY_CALLS when there is no place.
    */
-  admit(kind: CallKind): () => void {
+  admit(place: Place): () => void {
     if (this.#draining) throw shuttingDown();
-    const limit = this.#limits[kind];
-    if (this.#open[kind] >= limit) throw tooManyCalls(kind, limit);
-    this.#open[kind] += 1;
+    const places = this.#places[place.kind];
+    const limit = this.#limits[place.kind];
+    if (places.size >= limit) clearPlace(places, tooManyCalls(place.kind, limit));
+    places.add(place);
+    this.#openCalls += 1;
     return () => {
-      this.#open[kind] -= 1;
+      places.delete(place);
+      this.#openCalls -= 1;
       this.#settle();
     };
   }
@@ -68,6 +103,14 @@ export class CallTracker {
   }
 
   #settle(): void {
-    if (this.#draining && this.#open.calls + this.#open.listings === 0) this.#idle.resolve();
+    if (this.#draining && this.#openCalls === 0) this.#idle.resolve();
   }
+}
+
+/** Takes the place of a call whose client keeps it waiting; throws the refusal where there is none. */
+function clearPlace(places: Set<Place>, refusal: RegistryError): void {
+  const [longest] = [...places].sort((a, b) => a.waitingSince - b.waitingSince);
+  if (longest === undefined || performance.now() - longest.waitingSince < MIN_PATIENCE_MS) throw refusal;
+  places.delete(longest);
+  longest.yieldTo(refusal);
 }

@@ -1,4 +1,6 @@
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { CallContext } from "./call-context.ts";
+import type { Place } from "./call-tracker.ts";
 
 /**
  * Writes the responses of one stream, one at a time: however slowly the client reads, at most one response
@@ -7,12 +9,14 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 export class ResponseWriter {
   readonly #call: ServerWritableStream<unknown, Buffer>;
   readonly #signal: AbortSignal;
+  readonly #place: Place;
   #bytesUnderWay = 0;
   #resume: (() => void) | undefined;
 
-  constructor(call: ServerWritableStream<unknown, Buffer>, signal: AbortSignal) {
+  constructor(call: ServerWritableStream<unknown, Buffer>, { signal, place }: CallContext) {
     this.#call = call;
     this.#signal = signal;
+    this.#place = place;
     // After a cancellation neither the callback of the write nor a drain event ever comes.
     signal.addEventListener("abort", () => this.#resume?.());
   }
@@ -30,11 +34,13 @@ export class ResponseWriter {
   /** Sends a response on its way, when none is. */
   write(bytes: Buffer): void {
     this.#bytesUnderWay = bytes.length;
+    this.#place.beginWaiting();
     this.#call.write(bytes, this.#onWritten);
   }
 
   readonly #onWritten = (): void => {
     this.#bytesUnderWay = 0;
+    this.#place.endWaiting();
     this.#resume?.();
   };
 }

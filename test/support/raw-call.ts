@@ -34,7 +34,7 @@ export function openRawCall(
 }
 
 /** The message with its length before it, not compressed. */
-function framed(message: Uint8Array): Buffer {
+export function framed(message: Uint8Array): Buffer {
   const frame = Buffer.alloc(5 + message.length);
   frame.writeUInt32BE(message.length, 1);
   frame.set(message, 5);
