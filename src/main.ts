@@ -22,10 +22,15 @@ const usage = `Stele ${packageJson.version}, an immutable version registry for m
 Settings are environment variables; README.md has their table.
 `;
 
-const commands: ReadonlyMap<string, (operand: string) => Promise<void>> = new Map([
-  ["serve", serve],
-  ["migrate", migrate],
-  ["token", token],
+interface Command {
+  readonly run: (operand: string | undefined) => Promise<void>;
+  readonly maxOperands: number;
+}
+
+const commands: ReadonlyMap<string, Command> = new Map([
+  ["serve", { run: serve, maxOperands: 0 }],
+  ["migrate", { run: migrate, maxOperands: 0 }],
+  ["token", { run: token, maxOperands: 1 }],
 ]);
 
 async function main(): Promise<void> {
@@ -34,11 +39,9 @@ async function main(): Promise<void> {
   if (values.version) return say(`${packageJson.version}\n`);
   const [name = "serve", ...operands] = positionals;
   const command = commands.get(name);
-  const [operand = "", ...rest] = operands;
-  // Only a token is made for somebody.
-  if (command === undefined || rest.length > 0 || (operand === "") === (name === "token"))
+  if (command === undefined || operands.length > command.maxOperands)
     throw new ConfigError(`no such command: ${positionals.join(" ")}; see --help`);
-  await command(operand);
+  await command.run(operands[0]);
 }
 
 function parseCommandLine() {
@@ -80,7 +83,8 @@ async function migrate(): Promise<void> {
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 
-async function token(name: string): Promise<void> {
+async function token(name: string | undefined): Promise<void> {
+  if (name === undefined) throw new ConfigError("say whose token it is, as in `npm run -s token ci`");
   const path = process.env["STELE_TOKENS_FILE"] ?? "";
   if (path === "") throw new ConfigError("set STELE_TOKENS_FILE to the file that the hash of the token is added to");
   say(`${await makeToken(path, name)}\n`);

@@ -95,7 +95,10 @@ export class WatchedFiles<T> {
 }
 
 async function readAll(paths: readonly string[]): Promise<Buffer[]> {
-  return await Promise.all(paths.map(read));
+  const contents: Buffer[] = [];
+  // One after the other, so that the first that cannot be read is named, each time the same.
+  for (const path of paths) contents.push(await read(path));
+  return contents;
 }
 
 async function read(path: string): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -85,6 +86,25 @@ describe("stele", () => {
       stdout: "",
       stderr: "stele: STELE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent\n",
     });
+  });
+
+  it("makes a token of which the file keeps the hash only", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "stele-token-"));
+    const file = join(directory, "tokens.json");
+    const made = await run(["token", "ci"], { STELE_TOKENS_FILE: file });
+    expect(made).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^stele_[\w-]{43}\n$/), stderr: "" });
+    const sha256 = createHash("sha256").update(made.stdout.trim()).digest("hex");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ tokens: [{ name: "ci", sha256 }] });
+    await rm(directory, { recursive: true });
+  });
+
+  it.each([
+    [["token"], { STELE_TOKENS_FILE: "/tmp/x" }, "say whose token it is, as in `npm run -s token ci`"],
+    [["token", "ci"], {}, "set STELE_TOKENS_FILE to the file that the hash of the token is added to"],
+    [["token", "a\u0430"], { STELE_TOKENS_FILE: "/tmp/x" }, "the name must be printable ASCII, at most 249 characters"],
+    [["serve"], { STELE_TLS_CERT_FILE: "/x", STELE_TLS_KEY_FILE: "/y" }, "cannot read /x: ENOENT"],
+  ])("says what %j with %j lacks", async (args, env, words) => {
+    expect(await run(args, env)).toEqual({ exitCode: 1, stdout: "", stderr: `stele: ${words}\n` });
   });
 
   it("says that the port is taken, and stops the database that it had started", async () => {
