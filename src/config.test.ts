@@ -9,10 +9,17 @@ describe("readConfig", () => {
       limits: { calls: { calls: 1000, listings: 200 }, connections: 4096, connectionAgeMs: 3_600_000 },
       reflection: true,
       databaseUrl: undefined,
+      databaseReadUrl: undefined,
+      databaseConnections: 16,
+      startPatienceMs: 30_000,
       dataDirectory: undefined,
       preparedStatements: true,
       roles: { owner: "stele_owner", service: "stele_service" },
       logLevel: "info",
+      logFormat: undefined,
+      logsCalls: true,
+      metricsListen: undefined,
+      sendsSpans: false,
       shutdownGraceMs: 10_000,
     });
   });
@@ -54,6 +61,7 @@ describe("readConfig", () => {
     [{ STELE_JWT_AUDIENCE: "x" }, "needs STELE_JWT_ISSUER too"],
     [{ STELE_JWT_JWKS_FILE: "x" }, "needs STELE_JWT_ISSUER too"],
     [{ STELE_TOKENS_FILE: "x" }, "STELE_TOKENS_FILE needs STELE_POLICY_FILE too"],
+    [{ DATABASE_READ_URL: "postgres://x" }, "DATABASE_READ_URL needs DATABASE_URL too"],
     [{ STELE_POLICY_FILE: "x" }, "STELE_POLICY_FILE needs a form of authentication too"],
   ])("refuses the half of a set-up: %o", (settings, message) => {
     expect(() => readConfig(settings)).toThrow(message);

@@ -21,12 +21,26 @@ export interface Config {
   readonly reflection: boolean;
   /** undefined: the embedded Postgres is used. */
   readonly databaseUrl: string | undefined;
+  /** A read replica of it, for exact reads; undefined: there is none. */
+  readonly databaseReadUrl: string | undefined;
+  /** How many connections to each. */
+  readonly databaseConnections: number;
+  /** How long a start waits for the database. */
+  readonly startPatienceMs: number;
   /** undefined: the platform's usual place for application data. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
   /** The database roles that `migrate` sets up. */
   readonly roles: { readonly owner: string; readonly service: string };
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  /** undefined: for a person where a person looks, JSON elsewhere. */
+  readonly logFormat: "json" | "pretty" | undefined;
+  /** Whether each call has a line of the log. */
+  readonly logsCalls: boolean;
+  /** Where metrics can be fetched; undefined: nowhere. */
+  readonly metricsListen: Config["listen"] | undefined;
+  /** Whether spans are sent; the OpenTelemetry exporter reads where to. */
+  readonly sendsSpans: boolean;
   readonly shutdownGraceMs: number;
 }
 
@@ -76,12 +90,25 @@ const algorithms = z
   .transform((text) => text.split(",").map((name) => name.trim()))
   .pipe(z.array(z.enum(TOKEN_ALGORITHMS, { error: `must be some of ${TOKEN_ALGORITHMS.join(",")}` })));
 
+const databaseUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, "must be a URL such as postgres://user@host:5432/database")
+  .optional();
+
+const seconds = (fallback: number) =>
+  z.coerce
+    .number({ error: "must be a number of seconds" })
+    .min(0, "must not be negative")
+    .max(3600, "must be at most 3600")
+    .default(fallback)
+    .transform((value) => value * 1000);
+
 const environmentSchema = z.object({
   STELE_LISTEN: z.string().default("127.0.0.1:50051").transform(parseAddress),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, "must be a URL such as postgres://user@host:5432/database")
-    .optional(),
+  DATABASE_URL: databaseUrl,
+  DATABASE_READ_URL: databaseUrl,
+  STELE_DATABASE_CONNECTIONS: count(16),
+  STELE_START_PATIENCE_SECONDS: seconds(30),
   STELE_DATA_DIR: path,
   STELE_INSECURE: flag("false"),
   STELE_TLS_CERT_FILE: path,
@@ -107,11 +134,11 @@ const environmentSchema = z.object({
       error: "must be fatal, error, warn, info, debug, trace or silent",
     })
     .default("info"),
-  STELE_SHUTDOWN_GRACE_SECONDS: z.coerce
-    .number({ error: "must be a number of seconds" })
-    .min(0, "must not be negative")
-    .max(3600, "must be at most 3600")
-    .default(10),
+  STELE_LOG_FORMAT: z.enum(["json", "pretty"], { error: "must be json or pretty" }).optional(),
+  STELE_LOG_CALLS: flag("true"),
+  STELE_METRICS_LISTEN: z.string().transform(parseAddress).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ error: "must be a URL such as http://localhost:4318" }).optional(),
+  STELE_SHUTDOWN_GRACE_SECONDS: seconds(10),
 });
 
 /**
@@ -138,12 +165,50 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     },
     reflection: settings.STELE_REFLECTION,
     databaseUrl: settings.DATABASE_URL,
+    databaseReadUrl: settings.DATABASE_READ_URL,
+    databaseConnections: settings.STELE_DATABASE_CONNECTIONS,
+    startPatienceMs: settings.STELE_START_PATIENCE_SECONDS,
     dataDirectory: settings.STELE_DATA_DIR,
     preparedStatements: settings.STELE_PREPARED_STATEMENTS,
     roles: { owner: settings.STELE_OWNER_ROLE, service: settings.STELE_SERVICE_ROLE },
     logLevel: settings.STELE_LOG_LEVEL,
-    shutdownGraceMs: settings.STELE_SHUTDOWN_GRACE_SECONDS * 1000,
+    logFormat: settings.STELE_LOG_FORMAT,
+    logsCalls: settings.STELE_LOG_CALLS,
+    metricsListen: settings.STELE_METRICS_LISTEN,
+    sendsSpans: settings.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,
+    shutdownGraceMs: settings.STELE_SHUTDOWN_GRACE_SECONDS,
   };
+}
+
+/** A setting as it is in force. */
+export interface EffectiveSetting {
+  readonly name: string;
+  /** Without secrets; empty where it is not set and has no default. */
+  readonly value: string;
+  readonly isDefault: boolean;
+}
+
+/** Every setting that the environment makes, in the order of README.md; throws as `readConfig` does. */
+export function effectiveSettings(environment: NodeJS.ProcessEnv): EffectiveSetting[] {
+  readConfig(environment);
+  return Object.entries(environmentSchema.shape).map(([name, schema]) => {
+    const text = environment[name]?.trim() ?? "";
+    return { name, value: text === "" ? defaultOf(schema) : withoutPassword(text), isDefault: text === "" };
+  });
+}
+
+/** A default as it would be written. */
+function defaultOf(schema: unknown): string {
+  if (schema instanceof z.ZodPipe) return defaultOf(schema.in);
+  return schema instanceof z.ZodDefault ? String(schema.def.defaultValue) : "";
+}
+
+function withoutPassword(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  if (url.password !== "") url.password = "hidden";
+  if (url.searchParams.has("password")) url.searchParams.set("password", "hidden");
+  return url.href;
 }
 
 /** `host:port` as it is written, IPv6 addresses in brackets. */
@@ -198,6 +263,7 @@ const NEEDS = [
   ["STELE_JWT_AUDIENCE", "STELE_JWT_ISSUER"],
   ["STELE_JWT_JWKS_FILE", "STELE_JWT_ISSUER"],
   ["STELE_TOKENS_FILE", "STELE_POLICY_FILE"],
+  ["DATABASE_READ_URL", "DATABASE_URL"],
 ] as const satisfies (keyof Settings)[][];
 
 function refuseHalves(settings: Settings): void {

@@ -3,9 +3,11 @@
 
 import { parseArgs } from "node:util";
 import { type Logger, pino } from "pino";
+import { PinoPretty as pretty } from "pino-pretty";
 import packageJson from "../package.json" with { type: "json" };
 import { makeToken } from "./access/static-tokens.ts";
 import { AccessError } from "./access/watched-files.ts";
+import { check } from "./check.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { type Service, startService } from "./server.ts";
 import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
@@ -15,6 +17,7 @@ const usage = `Stele ${packageJson.version}, an immutable version registry for m
 
   npm start                 serve on STELE_LISTEN (127.0.0.1:50051)
   npm run migrate           bring the database of DATABASE_URL to the schema of this release
+  npm run -s check:setup    say the settings in force, and whether files and databases can be used
   npm run -s token NAME     print a new token of the caller token:NAME, and add its hash to STELE_TOKENS_FILE
 
   --help, --version
@@ -30,6 +33,7 @@ interface Command {
 const commands: ReadonlyMap<string, Command> = new Map([
   ["serve", { run: serve, maxOperands: 0 }],
   ["migrate", { run: migrate, maxOperands: 0 }],
+  ["check", { run: async () => await check(process.env, say), maxOperands: 0 }],
   ["token", { run: token, maxOperands: 1 }],
 ]);
 
@@ -57,7 +61,7 @@ function parseCommandLine() {
 
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
-  const log = makeLog(config.logLevel);
+  const log = makeLog(config);
   const stopped = Promise.withResolvers<NodeJS.Signals>();
   let isStarting = true;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -75,11 +79,12 @@ async function serve(): Promise<void> {
 }
 
 async function migrate(): Promise<void> {
-  const { databaseUrl, roles, logLevel } = readConfig(process.env);
+  const config = readConfig(process.env);
+  const { databaseUrl, roles } = config;
   if (databaseUrl === undefined) {
     throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
   }
-  const applied = await migrateStore(databaseUrl, { roles, log: makeLog(logLevel) });
+  const applied = await migrateStore(databaseUrl, { roles, log: makeLog(config) });
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 
@@ -107,8 +112,11 @@ function firstCalls(address: string): string {
 `;
 }
 
-function makeLog(level: string): Logger {
-  return pino({ level }, pino.destination({ dest: 2, sync: true }));
+// Synchronous, so that the last line before an end is written too.
+function makeLog({ logLevel: level, logFormat }: Config): Logger {
+  const isPretty = logFormat === undefined ? process.stderr.isTTY : logFormat === "pretty";
+  if (!isPretty) return pino({ level }, pino.destination({ dest: 2, sync: true }));
+  return pino({ level }, pretty({ destination: 2, sync: true, ignore: "pid,hostname", singleLine: true }));
 }
 
 function say(text: string): void {
@@ -127,6 +135,9 @@ function explain(error: unknown): string {
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+// Whoever read what is said may have read enough.
+process.stdout.on("error", () => undefined);
 
 try {
   await main();

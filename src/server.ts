@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Server, type ServerOptions, setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
+import packageJson from "../package.json" with { type: "json" };
 import { type Access, openAccess } from "./access/open-access.ts";
 import { type Config, ConfigError, formatAddress } from "./config.ts";
 import { createGate } from "./grpc/call-gate.ts";
@@ -11,9 +12,11 @@ import { Health } from "./grpc/health.ts";
 import { type Listener, listen } from "./grpc/listener.ts";
 import { addModelRegistryService, isRegistryMethod } from "./grpc/model-registry-service.ts";
 import { addReflection } from "./grpc/reflection.ts";
-import { watchReadiness } from "./readiness.ts";
+import { watchDatabases } from "./readiness.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { openStore, type Store } from "./store/open-store.ts";
+import { Instruments } from "./telemetry/instruments.ts";
+import { openTelemetry, type Telemetry } from "./telemetry/open-telemetry.ts";
 
 /** A running service; disposing of it drains it. */
 export interface Service extends AsyncDisposable {
@@ -35,8 +38,9 @@ export async function startService(config: Config, log: Logger): Promise<Service
   const watching = new AbortController();
   started.defer(() => watching.abort());
   const access = await openAccess(config.access, { log, signal: watching.signal });
+  const telemetry = started.use(await bindTelemetry(config));
   const store = started.use(await openStore({ ...config, serviceAddress: formatAddress(config.listen), log }));
-  const serving = started.use(await serve(config, { store, access, log }));
+  const serving = started.use(await serve(config, { store, access, telemetry, log }));
   await store.announce(serving.address);
   const running = started.move();
   return {
@@ -53,15 +57,18 @@ interface Serving extends AsyncDisposable {
 interface Parts {
   readonly store: Store;
   readonly access: Access;
+  readonly telemetry: Telemetry;
   readonly log: Logger;
 }
 
-async function serve(config: Config, { store: { database }, access, log }: Parts): Promise<Serving> {
+async function serve(config: Config, { store, access, telemetry, log }: Parts): Promise<Serving> {
   const calls = new CallTracker(config.limits.calls);
   const health = new Health();
-  const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log });
+  const instruments = new Instruments(telemetry.meter);
+  const observer = { tracer: telemetry.tracer, instruments, log, logsCalls: config.logsCalls };
+  const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log, observer });
   const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });
-  addModelRegistryService(server, createRegistry(database), { calls, log });
+  addModelRegistryService(server, createRegistry(store), { calls, log });
   health.addTo(server);
   if (config.reflection) addReflection(server);
   const listener = await bind(server, config, access);
@@ -71,14 +78,15 @@ async function serve(config: Config, { store: { database }, access, log }: Parts
     if (isReady) log.info("serving");
     else log.warn("not serving: the database does not answer");
   };
-  const readiness = watchReadiness(database, report, stopping.signal);
+  const watching = watchDatabases(store, { report, instruments, log, signal: stopping.signal });
+  instruments.observe({ activeCalls: () => calls.inFlight, ...watching.readings });
   return {
     address: formatAddress({ ...config.listen, port: listener.port }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       health.setServing(false);
       await drain(server, { listener, calls, graceMs: config.shutdownGraceMs });
-      await readiness;
+      await watching.ended;
     },
   };
 }
@@ -99,6 +107,14 @@ function connectionOptions({ connectionAgeMs }: Config["limits"]): ServerOptions
   };
 }
 
+async function bindTelemetry({ metricsListen, sendsSpans }: Config): Promise<Telemetry> {
+  try {
+    return await openTelemetry({ metricsListen, sendsSpans, version: packageJson.version });
+  } catch (error) {
+    throw cannotListen("STELE_METRICS_LISTEN", metricsListen, error);
+  }
+}
+
 async function bind(server: Server, { listen: address, limits, access: { tls } }: Config, access: Access) {
   const files = access.tls;
   try {
@@ -111,12 +127,17 @@ async function bind(server: Server, { listen: address, limits, access: { tls } }
       },
     });
   } catch (error) {
-    const advice =
-      error instanceof Error && "code" in error && error.code === "EADDRINUSE"
-        ? "another program listens there; stop it, or set STELE_LISTEN to another port"
-        : `set STELE_LISTEN to an address of this machine: ${error instanceof Error ? error.message : String(error)}`;
-    throw new ConfigError(`cannot listen on ${formatAddress(address)}; ${advice}`);
+    throw cannotListen("STELE_LISTEN", address, error);
   }
+}
+
+function cannotListen(setting: string, address: Config["listen"] | undefined, error: unknown): Error {
+  if (address === undefined || !(error instanceof Error)) throw error;
+  const advice =
+    "code" in error && error.code === "EADDRINUSE"
+      ? `another program listens there; stop it, or set ${setting} to another port`
+      : `set ${setting} to an address of this machine: ${error.message}`;
+  return new ConfigError(`cannot listen on ${formatAddress(address)}; ${advice}`);
 }
 
 // Streams end at once with the token that they have delivered, unary calls finish. What is left then, health

@@ -2,6 +2,7 @@ import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Caller } from "../domain/caller.ts";
 import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
 import { passOf } from "./call-gate.ts";
+import type { ObservedCall } from "./call-observer.ts";
 import type { Place } from "./call-tracker.ts";
 
 // Timers may fire a little early, and a client that watches its own deadline is ahead of the server by the
@@ -26,6 +27,11 @@ export class CallContext {
   /** Its place among the calls in flight; for the adapter. */
   get place(): Place {
     return passOf(this.#call.metadata).place;
+  }
+
+  /** What is told of it. */
+  get observed(): ObservedCall {
+    return passOf(this.#call.metadata).observed;
   }
 
   /** When the client stops waiting; undefined where it said nothing, or more than 24 days. */

@@ -13,7 +13,8 @@ import {
 import type { Authenticate } from "../access/authenticator.ts";
 import type { Caller } from "../domain/caller.ts";
 import { requestTimeout } from "../domain/errors.ts";
-import { type CallTracker, Place } from "./call-tracker.ts";
+import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
+import { type CallKind, type CallTracker, Place } from "./call-tracker.ts";
 import { answerInOwnWords } from "./grpc-js-status.ts";
 import { type ErrorLog, statusOf } from "./status.ts";
 
@@ -24,12 +25,14 @@ export interface GateOptions {
   /** Whether a method (`/package.Service/Method`) is behind the gate; health, for one, is not. */
   readonly isGuarded: (path: string) => boolean;
   readonly log: ErrorLog;
+  readonly observer: ObserverOptions;
 }
 
 /** What a call has when it passed. */
 export interface Pass {
   readonly caller: Caller;
   readonly place: Place;
+  readonly observed: ObservedCall;
 }
 
 const REQUEST_PATIENCE_SECONDS = 30;
@@ -46,33 +49,49 @@ export function passOf(metadata: Metadata): Pass {
 /** The gate as an interceptor of a server, its first. */
 export function createGate(options: GateOptions): ServerInterceptor {
   return ({ path, responseStream }, call) => {
-    answerInOwnWords(call, options.log);
-    if (!options.isGuarded(path)) return new ServerInterceptingCall(call);
-    const listener = new GatedCall(call, { ...options, isListing: responseStream });
+    const listener = new GatedCall(call, { path, kind: responseStream ? "listings" : "calls" }, options);
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
+}
+
+interface Method {
+  readonly path: string;
+  readonly kind: CallKind;
 }
 
 /** Listens to what comes in of one call. */
 class GatedCall implements ServerListener {
   readonly #call: ServerInterceptingCallInterface;
+  readonly #method: Method;
   readonly #options: GateOptions;
   readonly #place: Place;
+  #observed: ObservedCall | undefined;
   #giveUpPlace: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(call: ServerInterceptingCallInterface, options: GateOptions & { readonly isListing: boolean }) {
+  constructor(call: ServerInterceptingCallInterface, method: Method, options: GateOptions) {
     this.#call = call;
+    this.#method = method;
     this.#options = options;
-    this.#place = new Place(options.isListing ? "listings" : "calls", this.#end);
+    this.#place = new Place(method.kind, this.#end);
+    answerInOwnWords(call, { log: options.log, onAnswer: (answer) => this.#observed?.answered(answer) });
   }
 
   readonly onReceiveMetadata = (metadata: Metadata, next: (metadata: Metadata) => void): void => {
+    const { path } = this.#method;
+    const observed = new ObservedCall(this.#options.observer, this.#call, path, metadata);
+    this.#observed = observed;
+    if (this.#options.isGuarded(path)) this.#guard(observed, metadata, next);
+    else next(metadata);
+  };
+
+  #guard(observed: ObservedCall, metadata: Metadata, next: (metadata: Metadata) => void): void {
     const enter = (caller: Caller) => {
       if (this.#isOver) return;
       this.#giveUpPlace = this.#options.calls.admit(this.#place);
-      passes.set(metadata, { caller, place: this.#place });
+      observed.calledBy(caller.name);
+      passes.set(metadata, { caller, place: this.#place, observed });
       this.#expectMessage();
       next(metadata);
     };
@@ -86,7 +105,7 @@ class GatedCall implements ServerListener {
     } catch (error) {
       this.#refuse(error);
     }
-  };
+  }
 
   readonly onReceiveHalfClose = (next: () => void): void => {
     this.#place.endWaiting();
@@ -99,6 +118,7 @@ class GatedCall implements ServerListener {
     this.#isOver = true;
     clearTimeout(this.#patience);
     this.#giveUpPlace?.();
+    this.#observed?.end();
   };
 
   #expectMessage(): void {

@@ -55,6 +55,11 @@ export class CallTracker {
     this.#limits = limits;
   }
 
+  /** How many calls of each kind are in flight. */
+  get inFlight(): CallLimits {
+    return { calls: this.#places.calls.size, listings: this.#places.listings.size };
+  }
+
   /**
    * Refuses every new call, and ends each open stream after the message under way: UNAVAILABLE with the
    * reason SHUTTING_DOWN, so that its client resumes elsewhere with the token that it already has.

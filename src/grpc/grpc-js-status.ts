@@ -9,7 +9,7 @@ import {
   undecodableRequest,
   unsupportedRequest,
 } from "../domain/errors.ts";
-import { type ErrorLog, hasDetails, statusOf } from "./status.ts";
+import { type ErrorLog, reasonOf, statusOf } from "./status.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
@@ -21,12 +21,21 @@ const MEANINGS: ReadonlyMap<number, () => RegistryError> = new Map([
   [status.DEADLINE_EXCEEDED, deadlineExceeded],
 ]);
 
+/** How a call answers. */
+export interface AnswerOptions {
+  readonly log: ErrorLog;
+  /** Told of every status that is sent. */
+  readonly onAnswer: (answer: Status) => void;
+}
+
 /** Lets the innermost call, which sends what grpc-js answers by itself, answer in the words of this service. */
-export function answerInOwnWords(call: ServerInterceptingCallInterface, log: ErrorLog): void {
+export function answerInOwnWords(call: ServerInterceptingCallInterface, { log, onAnswer }: AnswerOptions): void {
   const send = call.sendStatus.bind(call);
   // Its own answers pass no interceptor; they come through this method all the same.
   call.sendStatus = (answer: Status) => {
-    const toError = hasDetails(answer) ? undefined : MEANINGS.get(answer.code);
-    send(toError === undefined ? answer : statusOf(toError(), log));
+    const toError = reasonOf(answer) === undefined ? MEANINGS.get(answer.code) : undefined;
+    const inOwnWords = toError === undefined ? answer : statusOf(toError(), log);
+    onAnswer(inOwnWords);
+    send(inOwnWords);
   };
 }

@@ -6,6 +6,7 @@ import { Violations } from "../domain/violations.ts";
 import type { ListingPosition, Page } from "../registry/listing-pages.ts";
 import type { Registry } from "../registry/registry.ts";
 import { type AdapterOptions, addService, type Encoded } from "./adapter.ts";
+import type { ObservedCall } from "./call-observer.ts";
 import { encodeListModelsResponse, encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
 import { modelPageTokens, versionPageTokens } from "./page-token.ts";
 
@@ -28,35 +29,53 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
           const violations = new Violations();
           const request = decodeStrictly(RegisterVersionRequestSchema, bytes, violations);
           const { caller, signal } = context;
-          return encodeModelVersion(await registry.registerVersion(request, { violations, caller, signal }));
+          const { record, outcome } = await registry.registerVersion(request, { violations, caller, signal });
+          context.observed.registered(outcome);
+          return encodeModelVersion(record);
         },
       },
 
       getVersion: async (request, context) => encodeModelVersion(await registry.getVersion(request, context)),
 
-      listVersions: (request, { caller, signal }) => {
+      listVersions: (request, { caller, signal, observed }) => {
         const start = versionPageTokens.decode(request);
         const pages = registry.listVersions(request, { start, caller, signal });
-        return encodePages(pages, encodeListVersionsResponse, versionPageTokens.encoder(request));
+        const encoding = { encode: encodeListVersionsResponse, encodeToken: versionPageTokens.encoder(request) };
+        return encodePages(pages, encoding, observed);
       },
 
-      listModels: (request, { caller, signal }) => {
+      listModels: (request, { caller, signal, observed }) => {
         const start = modelPageTokens.decode(request);
         const pages = registry.listModels(request, { start, caller, signal });
-        return encodePages(pages, encodeListModelsResponse, modelPageTokens.encoder(request));
+        const encoding = { encode: encodeListModelsResponse, encodeToken: modelPageTokens.encoder(request) };
+        return encodePages(pages, encoding, observed);
       },
     },
     options,
   );
 }
 
+interface PageEncoding<Response> {
+  readonly encode: (entries: readonly Uint8Array[], nextPageToken: string) => Encoded<Response>;
+  readonly encodeToken: (position: ListingPosition) => string;
+}
+
 async function* encodePages<Response>(
   pages: AsyncIterable<Page>,
-  encode: (entries: readonly Uint8Array[], nextPageToken: string) => Encoded<Response>,
-  encodeToken: (position: ListingPosition) => string,
+  encoding: PageEncoding<Response>,
+  observed: ObservedCall,
 ): AsyncGenerator<Encoded<Response>, void, undefined> {
-  // The entries are taken out, so that no second copy of them lives while the client is waited for.
-  for await (const { entries, next } of pages) {
-    yield encode(entries.splice(0), next === undefined ? "" : encodeToken(next));
-  }
+  for await (const page of pages) yield encodePage(page, encoding, observed);
+}
+
+// A function of its own, and the entries taken out, so that nothing holds a second copy while the client is waited for.
+function encodePage<Response>(
+  { entries, next }: Page,
+  { encode, encodeToken }: PageEncoding<Response>,
+  observed: ObservedCall,
+): Encoded<Response> {
+  const count = entries.length;
+  const bytes = encode(entries.splice(0), next === undefined ? "" : encodeToken(next));
+  observed.listed(count, bytes.length);
+  return bytes;
 }

@@ -75,11 +75,18 @@ export interface ErrorLog {
   warn(context: object, message: string): void;
 }
 
-const DETAILS_KEY = "grpc-status-details-bin";
+// By the metadata, because grpc-js makes statuses anew around it.
+const reasons = new WeakMap<Metadata, ErrorReason>();
 
-/** Whether a status was made here. */
-export function hasDetails({ metadata }: { readonly metadata?: Metadata | null | undefined }): boolean {
-  return (metadata?.get(DETAILS_KEY).length ?? 0) > 0;
+/** A status on its way to the client. */
+export interface Answer {
+  readonly code: status;
+  readonly metadata?: Metadata | null | undefined;
+}
+
+/** The reason of a status that was made here; undefined for OK, and for what grpc-js or another service answers. */
+export function reasonOf({ metadata }: Answer): ErrorReason | undefined {
+  return metadata ? reasons.get(metadata) : undefined;
 }
 
 /**
@@ -91,7 +98,8 @@ export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): 
   const code = STATUS_CODES[known.reason];
   const details = cut(known.message, MAX_MESSAGE, percentEncodedSize);
   const metadata = new Metadata();
-  metadata.set(DETAILS_KEY, Buffer.from(serializeStatus(code, details, known)));
+  metadata.set("grpc-status-details-bin", Buffer.from(serializeStatus(code, details, known)));
+  reasons.set(metadata, known.reason);
   return { code, details, metadata };
 }
 

@@ -14,10 +14,17 @@ import {
 import { parsePrereleases } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import { findRecord, modelExists } from "../store/model-version-store.ts";
+import { findRecord, modelExists, type VersionKey } from "../store/model-version-store.ts";
 import type { Direction } from "../store/version-pages.ts";
 import type { CallerContext } from "./caller-context.ts";
 import { findFirstVersion } from "./version-scan.ts";
+
+/** Where versions are read. */
+export interface Databases {
+  readonly database: Database;
+  /** Asked first for exact versions, where there is one. */
+  readonly replica: Database | undefined;
+}
 
 /**
  * Reads the serialized record of exactly the version that is asked for, build metadata being no part of it, or of the
@@ -27,7 +34,7 @@ import { findFirstVersion } from "./version-scan.ts";
  *   when that aborts.
  */
 export async function getVersion(
-  database: Database,
+  { database, replica }: Databases,
   request: GetVersionRequest,
   { caller, signal }: CallerContext,
 ): Promise<Uint8Array> {
@@ -35,13 +42,23 @@ export async function getVersion(
   requireReading(caller, model);
   const record =
     selector.case === "version"
-      ? await findRecord(database, { model, precedence: encodePrecedence(selector.version) }, signal)
+      ? await findExactRecord({ database, replica }, { model, precedence: encodePrecedence(selector.version) }, signal)
       : await findHighestRecord(database, { model, selection: selector.range }, signal);
   if (record !== undefined) return record;
   if (!(await modelExists(database, model, signal))) throw modelNotFound(model);
   if (selector.case === "version") throw versionNotFound(model, selector.version.text);
   const nearest = await findNearest(database, { model, range: selector.range }, signal);
   throw noVersionInRange(model, selector.range.text, nearest);
+}
+
+/** A replica may be behind or away, but what it has is true: a record never changes. */
+async function findExactRecord(
+  { database, replica }: Databases,
+  key: VersionKey,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const copy = replica && (await findRecord(replica, key, signal).catch(() => undefined));
+  return copy ?? (await findRecord(database, key, signal));
 }
 
 async function findHighestRecord(

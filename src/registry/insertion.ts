@@ -8,8 +8,8 @@ import { outcomeUnknown, type RegistryError } from "../domain/errors.ts";
 import { encodePrecedence } from "../domain/precedence.ts";
 import type { Dependency, Registration } from "../domain/registration.ts";
 import type { Version } from "../domain/version.ts";
-import { isOutcomeUnknown } from "../store/connection-failure.ts";
 import type { Database } from "../store/database.ts";
+import { isOutcomeUnknown } from "../store/database-failure.ts";
 import {
   type ExistingRow,
   findByRequestId,

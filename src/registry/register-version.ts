@@ -38,6 +38,14 @@ export interface RegistrationContext extends CallerContext {
   readonly violations: Violations;
 }
 
+/** A registration that succeeded. */
+export interface Registered {
+  /** The serialized record. */
+  readonly record: Uint8Array;
+  /** Whether it was stored now, or by an earlier call of the same request, or only could be. */
+  readonly outcome: "stored" | "repeated" | "validated";
+}
+
 /** Where versions are registered. */
 export interface Registrar {
   readonly database: Database;
@@ -48,7 +56,7 @@ export interface Registrar {
 const INCREMENT_PATIENCE_MS = 5_000;
 
 /**
- * Stores a new version, under the number given or the next by a rule, and answers its serialized record, which is
+ * Stores a new version, under the number given or the next by a rule, and answers its record, which is
  * durable then. A request id that was used before for the same content gets the first answer again; validate_only
  * answers the record as it would be and stores nothing.
  *
@@ -60,18 +68,28 @@ export async function registerVersion(
   registrar: Registrar,
   request: RegisterVersionRequest,
   context: RegistrationContext,
-): Promise<Uint8Array> {
+): Promise<Registered> {
   const { caller, signal, violations } = context;
   const registration = { ...parseRegistration(request, violations), caller };
   requireRegistering(caller, registration.model);
-  if (request.validateOnly) return await validateVersion(registrar.database, registration);
+  if (request.validateOnly) {
+    return { record: await validateVersion(registrar.database, registration), outcome: "validated" };
+  }
   const { number } = registration;
   if (number.kind === "increment") return await registerNext(registrar, registration, number.rule, signal);
   const numbered = { ...registration, version: number.version };
   const row = toRow(numbered);
   signal.throwIfAborted();
   const insertion = await insertUntilKnown(registrar.database, row, numbered);
-  return insertion.kind === "stored" ? row.record : answerOrRefuse(insertion, row, registration);
+  return insertion.kind === "stored" ? stored(row) : repeated(answerOrRefuse(insertion, row, registration));
+}
+
+function stored({ record }: ModelVersionTable): Registered {
+  return { record, outcome: "stored" };
+}
+
+function repeated(record: Uint8Array): Registered {
+  return { record, outcome: "repeated" };
 }
 
 /** Assigns the next number and stores it; again, when another replica takes that number first. */
@@ -80,19 +98,19 @@ async function registerNext(
   registration: PermittedRegistration,
   rule: NumberRule,
   signal: AbortSignal,
-): Promise<Uint8Array> {
+): Promise<Registered> {
   const deadline = performance.now() + INCREMENT_PATIENCE_MS;
   return await increments.run(registration.model, async () => {
     for (let attempts = 0; performance.now() < deadline; attempts += 1) {
       // A caller who is gone leaves before something is sent, never after.
       signal.throwIfAborted();
       const next = await nextOrFirst(database, registration, rule);
-      if (next.kind === "first") return answerRepetition(registration, next.first);
+      if (next.kind === "first") return repeated(answerRepetition(registration, next.first));
       const numbered = { ...registration, version: next.version };
       const row = toRow(numbered);
       const insertion = await insertUntilKnown(database, row, numbered);
-      if (insertion.kind === "stored") return row.record;
-      if (insertion.kind !== "taken") return answerOrRefuse(insertion, row, registration);
+      if (insertion.kind === "stored") return stored(row);
+      if (insertion.kind !== "taken") return repeated(answerOrRefuse(insertion, row, registration));
       await sleep(Math.random() * Math.min(2 ** attempts, 50));
     }
     throw incrementContended(registration.model);

@@ -4,9 +4,8 @@ import type {
   ListVersionsRequest,
   RegisterVersionRequest,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import type { Database } from "../store/database.ts";
 import type { CallerContext } from "./caller-context.ts";
-import { getVersion } from "./get-version.ts";
+import { type Databases, getVersion } from "./get-version.ts";
 import { listModels } from "./list-models.ts";
 import { listVersions } from "./list-versions.ts";
 import type { ListingContext } from "./listing-pages.ts";
@@ -16,13 +15,14 @@ import { type RegistrationContext, registerVersion } from "./register-version.ts
 /** The operations of the registry, one function each, on one database. */
 export type Registry = ReturnType<typeof createRegistry>;
 
-/** Binds the operations to a database. */
-export function createRegistry(database: Database) {
+/** Binds the operations to a database, and to a replica of it. */
+export function createRegistry(databases: Databases) {
+  const { database } = databases;
   const registrar = { database, increments: new ModelQueue() };
   return {
     registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
       registerVersion(registrar, request, context),
-    getVersion: (request: GetVersionRequest, context: CallerContext) => getVersion(database, request, context),
+    getVersion: (request: GetVersionRequest, context: CallerContext) => getVersion(databases, request, context),
     listVersions: (request: ListVersionsRequest, context: ListingContext) => listVersions(database, request, context),
     listModels: (request: ListModelsRequest, context: ListingContext) => listModels(database, request, context),
   };

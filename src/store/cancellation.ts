@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery } from "kysely";
 import type pg from "pg";
+import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
 
 const QUERY_CANCELED = "57014";
@@ -12,32 +13,16 @@ const QUERY_CANCELED = "57014";
 /** Most reads are over before; a request would cost their connection. */
 const PATIENCE_MS = 20;
 
-/** The connections of a database whose reads can be cancelled. */
-export interface CancellablePools {
-  readonly queries: pg.Pool;
-  /** For the cancel requests, which must not wait behind the queries. */
-  readonly control: pg.Pool;
-  /** By which the database knows the connections of this pool from all others. */
-  readonly applicationName: string;
-}
-
-const poolsOf = new WeakMap<Database, CancellablePools>();
-
-/** From now on reads of this database that are given a signal can be cancelled. */
-export function makeCancellable(database: Database, pools: CancellablePools): void {
-  poolsOf.set(database, pools);
-}
-
 /**
- * The rows of a read; when the signal aborts the database stops working on it, and the signal's reason is thrown. On a
- * database that is not made cancellable the read goes on, unheard.
+ * The rows of a read; when the signal aborts the database stops working on it, and the signal's reason is thrown. Where
+ * nothing can be cancelled the read goes on, unheard.
  */
 export async function readRows<R>(database: Database, query: CompiledQuery<R>, signal: AbortSignal): Promise<R[]> {
   signal.throwIfAborted();
-  const pools = poolsOf.get(database);
-  if (pools === undefined) return (await database.executeQuery(query)).rows;
-  const client = await pools.queries.connect();
-  const cancellation = new Cancellation(client, pools, signal);
+  const { queries, control, applicationName } = connectionsOf(database) ?? {};
+  if (!queries || !control || !applicationName) return (await database.executeQuery(query)).rows;
+  const client = await queries.connect();
+  const cancellation = new Cancellation(client, { control, applicationName }, signal);
   try {
     signal.throwIfAborted();
     const { rows } = await client.query(query.sql, [...query.parameters]);
@@ -54,19 +39,24 @@ function isCanceled(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === QUERY_CANCELED;
 }
 
+interface CancelledBy {
+  readonly control: pg.Pool;
+  readonly applicationName: string;
+}
+
 /** Sends a cancel request some time after the signal aborts, and gives the connection back once that is settled. */
 class Cancellation {
   isQueryCanceled = false;
   readonly #client: pg.PoolClient;
-  readonly #pools: CancellablePools;
+  readonly #by: CancelledBy;
   readonly #signal: AbortSignal;
   readonly #ended = new AbortController();
   /** Whether a request was sent and heard; undefined where none was sent. */
   #request: Promise<boolean | undefined> | undefined;
 
-  constructor(client: pg.PoolClient, pools: CancellablePools, signal: AbortSignal) {
+  constructor(client: pg.PoolClient, by: CancelledBy, signal: AbortSignal) {
     this.#client = client;
-    this.#pools = pools;
+    this.#by = by;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort);
   }
@@ -92,7 +82,7 @@ class Cancellation {
     // pg knows the backend from the start of the connection and does not declare it.
     const { processID } = this.#client as pg.PoolClient & { processID: number };
     try {
-      const { rows } = await this.#pools.control.query(cancelQuery, [processID, this.#pools.applicationName]);
+      const { rows } = await this.#by.control.query(cancelQuery, [processID, this.#by.applicationName]);
       return rows[0]?.is_sent === true;
     } catch {
       return false; // The read ends by itself or with its connection.

@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
-import { makeCancellable } from "./cancellation.ts";
+import { Connections, rememberConnections } from "./connections.ts";
 import type { Tables } from "./schema.ts";
 
 /** The handle that every store function takes. */
@@ -24,39 +24,55 @@ export interface DatabaseOptions {
 
 /** Opens a pool; nothing connects before the first query. `destroy()` closes it. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { maxConnections = 16, preparedStatements = true } = options;
-  const applicationName = `stele ${randomUUID()}`;
-  // A transaction pooler gives each transaction another session: none can be set up or cancelled.
-  if (!preparedStatements) return new PooledDatabase(openPool(options, { max: maxConnections }));
-  const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
-  const queries = openPool(options, { max: maxConnections, Client: PreparingClient, onConnect });
-  const control = openPool(options, {
-    max: 1,
-    idleTimeoutMillis: 10_000,
-    connectionTimeoutMillis: CONTROL_TIMEOUT_MS,
-    query_timeout: CONTROL_TIMEOUT_MS,
-  });
-  const database = new PooledDatabase(queries, control);
-  makeCancellable(database, { queries, control, applicationName });
+  const connections = openConnections(options);
+  const database = new PooledDatabase(connections);
+  rememberConnections(database, connections);
   return database;
 }
 
+function openConnections(options: DatabaseOptions): Connections {
+  const { maxConnections: max = 16, preparedStatements = true } = options;
+  const applicationName = `stele ${randomUUID()}`;
+  const probe = openPool(options, asideFor(PROBE_PATIENCE_MS));
+  // A transaction pooler gives each transaction another session: none can be set up or cancelled.
+  if (!preparedStatements) {
+    return new Connections({ queries: openPool(options, { max }), control: undefined, probe, applicationName });
+  }
+  const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
+  const queries = openPool(options, { max, Client: PreparingClient, onConnect });
+  return new Connections({
+    queries,
+    control: openPool(options, asideFor(CONTROL_PATIENCE_MS)),
+    probe,
+    applicationName,
+  });
+}
+
 /** A cancel request may hold up the connection that it is about for twice as long. */
-const CONTROL_TIMEOUT_MS = 2_000;
+const CONTROL_PATIENCE_MS = 2_000;
+
+/** Who asks whether the database answers gives up by itself before; this only frees the connection. */
+const PROBE_PATIENCE_MS = 2_000;
+
+/** One connection beside the queries, for questions that are answered soon or never. */
+function asideFor(patienceMs: number): pg.PoolConfig {
+  return { max: 1, idleTimeoutMillis: 10_000, connectionTimeoutMillis: patienceMs, query_timeout: patienceMs };
+}
 
 /** Ends its pools itself: Kysely would only end one that it has used. */
 class PooledDatabase extends Kysely<Tables> {
-  readonly #pools: readonly pg.Pool[];
+  readonly #connections: Connections;
 
-  constructor(queries: pg.Pool, ...others: readonly pg.Pool[]) {
+  constructor(connections: Connections) {
+    const { queries } = connections;
     const pool: PostgresPool = { options: queries.options, connect: async () => await queries.connect(), end };
     super({ dialect: new PostgresDialect({ pool }) });
-    this.#pools = [queries, ...others];
+    this.#connections = connections;
   }
 
   override async destroy(): Promise<void> {
     await super.destroy();
-    await Promise.all(this.#pools.filter(({ ending }) => !ending).map((pool) => pool.end()));
+    await this.#connections.end();
   }
 }
 
@@ -79,9 +95,14 @@ function openPool({ connection, onConnectionError }: DatabaseOptions, settings: 
 // for a handful of rows, collects the whole model and sorts it (measured: seconds a page). The name is set here because
 // one in a URL would come before that of the pool.
 async function setUp(client: pg.ClientBase, applicationName: string): Promise<void> {
-  const settings = "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off";
+  const settings =
+    "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off; " +
+    `set statement_timeout = ${STATEMENT_TIMEOUT_MS}`;
   await client.query(`${settings}; set application_name = '${applicationName}'`);
 }
+
+/** No statement takes as long, unless something is wrong with the database. */
+const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** A client that prepares each statement with parameters once per connection. */
 class PreparingClient extends pg.Client {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isConnectionFailure } from "./connection-failure.ts";
+import { sql } from "kysely";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
+import { isConnectionFailure } from "./database-failure.ts";
 import { defaultDataDirectory } from "./embedded-postgres/data-directory.ts";
 import {
   type EmbeddedPostgres,
@@ -21,6 +22,11 @@ export class StoreError extends Error {
 export interface StoreOptions {
   /** undefined: the embedded Postgres. */
   readonly databaseUrl: string | undefined;
+  /** A read replica of it; undefined: there is none. */
+  readonly databaseReadUrl: string | undefined;
+  readonly databaseConnections: number;
+  /** How long a database that cannot be reached is waited for. */
+  readonly startPatienceMs: number;
   /** Where the embedded Postgres keeps its data; undefined: the platform's usual place. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
@@ -33,6 +39,8 @@ export interface StoreOptions {
 /** An open database with the schema that this release needs. */
 export interface Store extends AsyncDisposable {
   readonly database: Database;
+  /** A replica of it, which may be behind, or away. */
+  readonly replica: Database | undefined;
   /** Where the data is, for a person. */
   readonly description: string;
   /** Tells the address that the service got, to be told to a second service on the same data. */
@@ -65,8 +73,42 @@ export async function migrateStore(
   return await explaining(databaseUrl, migrate(database, roles));
 }
 
+/**
+ * Connects to the database of a URL, without waiting for it, and says where it is and what it is.
+ *
+ * @throws StoreError, which says what to do.
+ */
+export async function checkDatabase(
+  databaseUrl: string,
+  { preparedStatements }: Pick<StoreOptions, "preparedStatements">,
+): Promise<string> {
+  await using database = openDatabase({
+    connection: databaseUrl,
+    preparedStatements,
+    maxConnections: 1,
+    onConnectionError: () => undefined,
+  });
+  return await explaining(
+    databaseUrl,
+    (async () => {
+      refuseOtherSchema(await schemaState(database));
+      const rights = await findExcessRights(database);
+      const excess =
+        rights.length === 0 ? "" : `; its user has more rights than the service needs: ${rights.join(", ")}`;
+      return `${placeOf(databaseUrl)}, ${await serverOf(database)}, schema current${excess}`;
+    })(),
+  );
+}
+
+async function serverOf(database: Database): Promise<string> {
+  const { rows } = await sql<{ version: string; is_standby: boolean }>`
+    select current_setting('server_version') as version, pg_is_in_recovery() as is_standby`.execute(database);
+  const [row] = rows;
+  return `Postgres ${row?.version}${row?.is_standby ? " (a standby)" : ""}`;
+}
+
 async function openEmbedded(options: StoreOptions): Promise<Store> {
-  const { dataDirectory = defaultDataDirectory(), serviceAddress, preparedStatements, roles, log } = options;
+  const { dataDirectory = defaultDataDirectory(), serviceAddress, roles, log } = options;
   const postgres = await startEmbeddedPostgres({ dataDirectory, serviceAddress, log });
   const onConnectionError = logTo(log);
   try {
@@ -76,32 +118,64 @@ async function openEmbedded(options: StoreOptions): Promise<Store> {
     await postgres.stop();
     throw error;
   }
-  const connection = { ...postgres.connection, user: roles.service };
-  const database = openDatabase({ connection, preparedStatements, onConnectionError });
+  const database = open({ ...postgres.connection, user: roles.service }, options);
   return {
     database,
+    replica: undefined,
     description: `embedded Postgres in ${dataDirectory}`,
     announce: async (address) => await postgres.announce(address),
-    [Symbol.asyncDispose]: closer(database, postgres),
+    [Symbol.asyncDispose]: closer([database], postgres),
   };
 }
 
-async function openRemote({ preparedStatements, log }: StoreOptions, databaseUrl: string): Promise<Store> {
-  const database = openDatabase({ connection: databaseUrl, preparedStatements, onConnectionError: logTo(log) });
-  const close = closer(database);
+async function openRemote(options: StoreOptions, databaseUrl: string): Promise<Store> {
+  const database = open(databaseUrl, options);
+  const replica = options.databaseReadUrl === undefined ? undefined : open(options.databaseReadUrl, options);
+  const close = closer(replica === undefined ? [database] : [database, replica]);
   try {
-    refuseOtherSchema(await explaining(databaseUrl, schemaState(database)));
-    await warnOfExcessRights(database, log);
+    refuseOtherSchema(await explaining(databaseUrl, awaitSchema(database, databaseUrl, options)));
+    await warnOfExcessRights(database, options.log);
   } catch (error) {
     await close();
     throw error;
   }
   return {
     database,
+    replica,
     description: placeOf(databaseUrl),
     announce: async () => undefined,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function open(connection: DatabaseOptions["connection"], options: StoreOptions): Database {
+  const { databaseConnections: maxConnections, preparedStatements, log } = options;
+  return openDatabase({ connection, maxConnections, preparedStatements, onConnectionError: logTo(log) });
+}
+
+const RETRY_MS = 250;
+const REMINDER_MS = 5_000;
+
+/** The state of the schema, once the database can be reached; throws the last failure when that takes too long. */
+async function awaitSchema(
+  database: Database,
+  databaseUrl: string,
+  { startPatienceMs, log }: StoreOptions,
+): Promise<SchemaState> {
+  const start = performance.now();
+  let nextReminder = start;
+  for (;;) {
+    try {
+      return await schemaState(database);
+    } catch (error) {
+      if (!isConnectionFailure(error) || performance.now() - start > startPatienceMs) throw error;
+      if (performance.now() >= nextReminder) {
+        log.info({ reason: reasonOf(error), patienceMs: startPatienceMs }, `waiting for ${placeOf(databaseUrl)}`);
+        nextReminder += REMINDER_MS;
+      }
+    }
+    await sleep(RETRY_MS);
+  }
 }
 
 // What the database or the network answers to the first queries is about the settings, not about this program.
@@ -111,15 +185,23 @@ async function explaining<T>(databaseUrl: string, work: Promise<T>): Promise<T> 
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     if (code === undefined && !isConnectionFailure(error)) throw error;
-    const reason = (error instanceof Error && error.message) || code;
-    throw new StoreError(`cannot use ${placeOf(databaseUrl)} (${reason}); check DATABASE_URL and that server`, {
-      cause: error,
-    });
+    throw new StoreError(
+      `cannot use ${placeOf(databaseUrl)} (${reasonOf(error)}); check DATABASE_URL and that server`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-// A URL without its password.
-function placeOf(databaseUrl: string): string {
+// An error about several addresses has no message of its own.
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ("code" in error ? String(error.code) : error.name);
+}
+
+/** Where the database of a URL is, without its user and password. */
+export function placeOf(databaseUrl: string): string {
   if (!URL.canParse(databaseUrl)) return "the Postgres of DATABASE_URL";
   const { host, pathname } = new URL(databaseUrl);
   return `Postgres at ${decodeURIComponent(host)}${pathname}`;
@@ -145,10 +227,11 @@ function refuseOtherSchema(state: SchemaState): void {
   }
 }
 
-function closer(database: Database, postgres?: EmbeddedPostgres): () => Promise<void> {
+function closer(databases: readonly Database[], postgres?: EmbeddedPostgres): () => Promise<void> {
   return async () => {
     // A query that hangs would keep the pool open for ever.
-    await Promise.race([database.destroy(), sleep(CLOSE_PATIENCE_MS, undefined, { ref: false })]);
+    const closed = Promise.all(databases.map((database) => database.destroy()));
+    await Promise.race([closed, sleep(CLOSE_PATIENCE_MS, undefined, { ref: false })]);
     await postgres?.stop();
   };
 }

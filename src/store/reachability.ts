@@ -1,13 +1,16 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { sql } from "kysely";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
 
-const PATIENCE_MS = 2_000;
+const PATIENCE_MS = 700;
 
-/** Asks a database whether it answers; at most one question is under way, however long the answer takes. */
+/**
+ * Asks a database whether it answers, over a connection of its own, and lets its statements know; at most one question is
+ * under way, however long the answer takes.
+ */
 export class ReachabilityProbe {
   readonly #database: Database;
-  #asked: Promise<boolean> | undefined;
+  #asked: Promise<Reaction> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -17,22 +20,36 @@ export class ReachabilityProbe {
   async isReachable(): Promise<boolean> {
     this.#asked ??= this.#ask();
     const patience = new AbortController();
-    const silence = sleep(PATIENCE_MS, false, { signal: patience.signal }).catch(() => false);
-    try {
-      return await Promise.race([this.#asked, silence]);
-    } finally {
-      patience.abort();
-    }
+    const reaction = await Promise.race([this.#asked, silence(patience.signal)]);
+    patience.abort();
+    // One that refuses refuses statements too, at once, and those find first that it does no more.
+    connectionsOf(this.#database)?.availability.report(reaction !== "silent");
+    return reaction === "answers";
   }
 
-  async #ask(): Promise<boolean> {
+  async #ask(): Promise<Reaction> {
     try {
-      await sql`select 1`.execute(this.#database);
-      return true;
+      await connectionsOf(this.#database)?.probe.query("select 1");
+      return "answers";
     } catch {
-      return false;
+      return "refuses";
     } finally {
       this.#asked = undefined;
     }
   }
+}
+
+type Reaction = "answers" | "refuses" | "silent";
+
+/** When the patience is at an end. */
+async function silence(signal: AbortSignal): Promise<Reaction> {
+  try {
+    await sleep(PATIENCE_MS, undefined, { signal });
+    // A process that was busy finds its timers late, and the answer behind them.
+    await nextTurn();
+    await nextTurn();
+  } catch {
+    // The answer came first.
+  }
+  return "silent";
 }

@@ -13,8 +13,9 @@ import {
 } from "kysely";
 import { databaseUnavailable } from "../domain/errors.ts";
 import { readRows } from "./cancellation.ts";
-import { isConnectionFailure } from "./connection-failure.ts";
+import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
+import { failureOf, READ_ONLY } from "./database-failure.ts";
 import type { Tables } from "./schema.ts";
 
 const builder: Database = new Kysely<Tables>({
@@ -37,7 +38,7 @@ class Placeholder {
 export type Param<P> = <K extends keyof P & string>(name: K) => P[K];
 
 /**
- * Runs a compiled statement; connection failures are DATABASE_UNAVAILABLE, other errors are the driver's own. With a
+ * Runs a compiled statement; failures of the database are DATABASE_UNAVAILABLE, other errors are the driver's own. With a
  * signal, which only a read may get, it is cancelled and throws the signal's reason when that aborts.
  */
 export type Statement<P, R> = (database: Database, params: P, signal?: AbortSignal) => Promise<QueryResult<R>>;
@@ -62,11 +63,17 @@ async function run<R>(
   query: CompiledQuery<R>,
   signal: AbortSignal | undefined,
 ): Promise<QueryResult<R>> {
+  const connections = connectionsOf(database);
+  const work = async (): Promise<QueryResult<R>> =>
+    signal === undefined ? await database.executeQuery(query) : { rows: await readRows(database, query, signal) };
   try {
-    return signal === undefined
-      ? await database.executeQuery(query)
-      : { rows: await readRows(database, query, signal) };
+    return await (connections === undefined ? work() : connections.availability.guard(work));
   } catch (error) {
-    throw isConnectionFailure(error) ? databaseUnavailable(error) : error;
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    connections?.onFailure(failure);
+    // A failover made a standby of it; the next connection leads to the new primary.
+    if (failure === READ_ONLY) connections?.cut();
+    throw databaseUnavailable(error);
   }
 }

@@ -6,8 +6,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { PostgresProxy } from "../support/postgres-proxy.ts";
 import { startServiceProcess } from "../support/service-process.ts";
 import { createTestDatabase } from "../support/test-database.ts";
 
@@ -162,13 +164,40 @@ describe("stele with DATABASE_URL", () => {
     ["nobody listens on any address", "postgres://stele:secret@localhost:1/stele", /ECONNREFUSED/],
     ["the host does not exist", "postgres://stele:secret@registry.invalid/stele", /ENOTFOUND|EAI_AGAIN/],
   ])("says why the database cannot be used, without its password: %s", async (_, url, reason) => {
-    for (const command of ["serve", "migrate"]) {
-      const { exitCode, stderr } = await run([command], { DATABASE_URL: url });
+    for (const command of ["serve", "migrate", "check"]) {
+      const { exitCode, stderr } = await run([command], { DATABASE_URL: url, STELE_START_PATIENCE_SECONDS: "0" });
       expect({ exitCode, lines: stderr.trimEnd().split("\n").length }).toEqual({ exitCode: 1, lines: 1 });
       expect(stderr).toMatch(/^stele: cannot use Postgres at .*; check DATABASE_URL and that server\n$/);
       expect(stderr).toMatch(reason);
       expect(stderr).not.toContain("secret");
     }
+  });
+
+  it("says the settings in force without secrets, and what the database is", async () => {
+    await using test = await createTestDatabase();
+    const url = test.url.replace(/^postgres:\/\/([^@:/]+)@/, "postgres://$1:secret@");
+    const { exitCode, stdout, stderr } = await run(["check"], { DATABASE_URL: url, STELE_MAX_CALLS: "7" });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toContain("STELE_LISTEN=127.0.0.1:50051  (default)\n");
+    expect(stdout).toContain("STELE_MAX_CALLS=7\n");
+    expect(stdout).toContain("STELE_SHUTDOWN_GRACE_SECONDS=10  (default)\n");
+    expect(stdout).toMatch(/\nfiles: can be used\ndatabase: Postgres at .*, Postgres 18\.\d.*, schema current\n$/);
+    expect(stdout).not.toContain("secret");
+  });
+
+  it("waits for a database that is not there yet, and says so", async () => {
+    await using test = await createTestDatabase();
+    const proxy = new PostgresProxy(test.connection);
+    const url = await proxy.listen();
+    await proxy[Symbol.asyncDispose]();
+    const port = Number(new URL(url).port);
+    const starting = startServiceProcess({ DATABASE_URL: url });
+    await setTimeout(1500);
+    await using later = new PostgresProxy(test.connection);
+    await later.listen(port);
+    await using service = await starting;
+    expect(service.stderr).toContain(`waiting for Postgres at 127.0.0.1:${port}`);
+    expect(await service.stop()).toBe(0);
   });
 
   it("says that the database does not exist", async () => {

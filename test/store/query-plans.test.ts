@@ -45,7 +45,7 @@ beforeAll(async () => {
   await insertNumbered(model, (number) => `1.9.0-rc.${number}`, PRERELEASES);
   await insertNumbered("abandoned", (number) => `1.${number}.0-rc.1`, ABANDONED);
   recording = recordQueries(test.database);
-  registry = createRegistry(recording.database);
+  registry = createRegistry({ database: recording.database, replica: undefined });
 }, 120_000);
 
 afterAll(async () => await test[Symbol.asyncDispose]());

@@ -9,6 +9,7 @@ import {
   ServerCredentials,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { createNoopMeter, ProxyTracerProvider } from "@opentelemetry/api";
 import {
   ModelRegistryServiceClient,
   ModelRegistryServiceDefinition,
@@ -25,6 +26,7 @@ import { anybody } from "../../src/domain/caller.ts";
 import { addService, type Implementation } from "../../src/grpc/adapter.ts";
 import { createGate } from "../../src/grpc/call-gate.ts";
 import { CallTracker } from "../../src/grpc/call-tracker.ts";
+import { Instruments } from "../../src/telemetry/instruments.ts";
 import { type RpcError, readError } from "./rpc-error.ts";
 
 type Handlers = Implementation<typeof ModelRegistryServiceDefinition>;
@@ -45,7 +47,13 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
   const logged: object[] = [];
   const record = (context: object, message: string) => void logged.push({ ...context, message });
   const log = { error: record, warn: record };
-  const gate = createGate({ calls, authenticate: () => anybody, isGuarded: () => true, log });
+  const observer = {
+    instruments: new Instruments(createNoopMeter()),
+    tracer: new ProxyTracerProvider().getTracer("test"),
+    log: { ...log, debug: record, info: record },
+    logsCalls: false,
+  };
+  const gate = createGate({ calls, authenticate: () => anybody, isGuarded: () => true, log, observer });
   const server = new Server({ interceptors: [gate] });
   addService(server, ModelRegistryServiceDefinition, { ...unused, ...handlers }, { calls, log });
   const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());

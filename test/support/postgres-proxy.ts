@@ -20,9 +20,9 @@ export class PostgresProxy implements AsyncDisposable {
     this.#server = createServer((client) => this.#forward(client));
   }
 
-  /** Starts to listen; answers a DATABASE_URL through the proxy. */
-  async listen(): Promise<string> {
-    await once(this.#server.listen(0, "127.0.0.1"), "listening");
+  /** Starts to listen, on any free port unless one is given; answers a DATABASE_URL through the proxy. */
+  async listen(atPort = 0): Promise<string> {
+    await once(this.#server.listen(atPort, "127.0.0.1"), "listening");
     const address = this.#server.address();
     const port = typeof address === "object" ? address?.port : undefined;
     return `postgres://${this.#target.user}@127.0.0.1:${port}/${this.#target.database}`;

@@ -132,7 +132,7 @@ export async function startServiceProcess(env: Readonly<Record<string, string>> 
   const ownDirectory = bringsData ? undefined : await mkdtemp(join(tmpdir(), "stele-service-"));
   const ownData = ownDirectory === undefined ? {} : { STELE_DATA_DIR: ownDirectory };
   const service = new ServiceProcess(
-    { ...plainEnvironment(), STELE_LISTEN: "127.0.0.1:0", ...ownData, ...env },
+    { ...plainEnvironment(), STELE_LISTEN: "127.0.0.1:0", STELE_LOG_CALLS: "false", ...ownData, ...env },
     ownDirectory,
   );
   try {

@@ -1,4 +1,10 @@
+// What an error of the driver says about the database, by SQLSTATE where there is one.
+
 import { RegistryError } from "../domain/errors.ts";
+import { DatabaseAwayError } from "./availability.ts";
+
+/** SQLSTATE read_only_sql_transaction: the database is a standby. */
+export const READ_ONLY = "25006";
 
 /**
  * Whether a statement that failed with this error may have been carried out all the same: the connection was lost
@@ -7,9 +13,10 @@ import { RegistryError } from "../domain/errors.ts";
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof RegistryError) || error.reason !== "DATABASE_UNAVAILABLE") return false;
   const { cause } = error;
+  if (cause instanceof DatabaseAwayError) return cause.wasUnderWay;
   if (!(cause instanceof Error)) return true;
-  const code = "code" in cause ? String(cause.code) : "";
-  return !refusals.has(code) && !refusals.has(cause.message);
+  const code = codeOf(cause) ?? "";
+  return !refusals.has(code) && !refusals.has(cause.message) && !isIncapable(code);
 }
 
 // With these no connection was made, so that nothing was sent.
@@ -27,14 +34,35 @@ const refusals = new Set([
 ]);
 
 /**
+ * The code of a failure of the database, for whoever operates it; undefined for an error that is about the statement. It
+ * could not be reached or went away, or it could not do what it is asked to and refused.
+ */
+export function failureOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = codeOf(error);
+  if (isConnectionFailure(error)) return code ?? "connection";
+  return code !== undefined && isIncapable(code) ? code : undefined;
+}
+
+/**
  * Whether an error of the driver means that the database could not be reached or went away: classes 08
  * (connection) and 57P (shutdown, crash, starting up) of SQLSTATE, a full server (53300), or a socket that
  * failed. After such an error the outcome of a statement that was already sent is unknown.
  */
 export function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = "code" in error ? String(error.code) : "";
+  if (error instanceof DatabaseAwayError) return true;
+  const code = codeOf(error) ?? "";
   return /^(08...|57P0[1235]|53300)$/.test(code) || socketErrors.has(code) || driverTexts.has(error.message);
+}
+
+// Disk full, out of memory, a limit of the server; a standby; statement_timeout; an I/O error. It answered: it did nothing.
+function isIncapable(code: string): boolean {
+  return /^(53(000|100|200|400)|58...|57014)$/.test(code) || code === READ_ONLY;
+}
+
+function codeOf(error: Error): string | undefined {
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 const socketErrors = new Set([

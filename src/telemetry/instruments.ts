@@ -1,0 +1,152 @@
+// What the service measures. Names and units are OpenTelemetry's semantic conventions where these have one; docs/operations.md
+// says at which value to act.
+
+import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_RPC_METHOD,
+  ATTR_RPC_STATUS_CODE,
+  ATTR_RPC_SYSTEM_NAME,
+  METRIC_RPC_SERVER_CALL_DURATION,
+} from "@opentelemetry/semantic-conventions";
+import {
+  ATTR_DB_CLIENT_CONNECTION_POOL_NAME,
+  ATTR_DB_CLIENT_CONNECTION_STATE,
+  METRIC_DB_CLIENT_CONNECTION_COUNT,
+  METRIC_DB_CLIENT_CONNECTION_MAX,
+  METRIC_DB_CLIENT_CONNECTION_PENDING_REQUESTS,
+} from "@opentelemetry/semantic-conventions/incubating";
+
+/** A call that is over. */
+export interface EndedCall {
+  /** `package.Service/Method`. */
+  readonly method: string;
+  /** The name of the status code, such as OK or NOT_FOUND. */
+  readonly status: string;
+  readonly durationMs: number;
+}
+
+/** How a pool of connections is used at this moment. */
+export interface PoolUse {
+  readonly name: string;
+  readonly idle: number;
+  readonly used: number;
+  readonly pending: number;
+  readonly max: number;
+}
+
+/** What is read when somebody asks for the metrics. */
+export interface Readings {
+  /** Calls in flight, by kind. */
+  readonly activeCalls: () => Readonly<Record<string, number>>;
+  readonly pools: () => readonly PoolUse[];
+  /** Whether each database answers, by the pool's name. */
+  readonly reachable: () => Readonly<Record<string, boolean>>;
+}
+
+// In seconds, as the conventions advise.
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** The instruments of one meter. */
+export class Instruments {
+  readonly #meter: Meter;
+  readonly #callDuration: Histogram;
+  readonly #rows: Counter;
+  readonly #bytes: Counter;
+  readonly #registrations: Counter;
+  readonly #databaseErrors: Counter;
+  // Making attributes anew for each call would cost more than recording it.
+  readonly #callAttributes = new Map<string, Attributes>();
+
+  constructor(meter: Meter) {
+    this.#meter = meter;
+    this.#callDuration = meter.createHistogram(METRIC_RPC_SERVER_CALL_DURATION, {
+      description: "How long calls took until their status was sent.",
+      unit: "s",
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    });
+    this.#rows = meter.createCounter("stele.listing.entries", { description: "Versions and models streamed." });
+    this.#bytes = meter.createCounter("stele.listing.size", { description: "Bytes of streamed messages.", unit: "By" });
+    this.#registrations = meter.createCounter("stele.registrations", {
+      description: "Registrations, by what came of them: stored, repeated, validated, or the reason of the refusal.",
+    });
+    this.#databaseErrors = meter.createCounter("stele.database.errors", {
+      description: "Failures of the database, by SQLSTATE or the driver's code.",
+    });
+  }
+
+  /** A call is over. */
+  callEnded({ method, status, durationMs }: EndedCall): void {
+    const key = `${method} ${status}`;
+    let attributes = this.#callAttributes.get(key);
+    if (attributes === undefined) {
+      attributes = {
+        [ATTR_RPC_SYSTEM_NAME]: "grpc",
+        [ATTR_RPC_METHOD]: method,
+        [ATTR_RPC_STATUS_CODE]: status,
+        ...(status !== "OK" && { [ATTR_ERROR_TYPE]: status }),
+      };
+      this.#callAttributes.set(key, attributes);
+    }
+    this.#callDuration.record(durationMs / 1000, attributes);
+  }
+
+  /** A message of a listing was made. */
+  listed(method: string, entries: number, sizeBytes: number): void {
+    this.#rows.add(entries, { [ATTR_RPC_METHOD]: method });
+    this.#bytes.add(sizeBytes, { [ATTR_RPC_METHOD]: method });
+  }
+
+  /** A registration was decided. */
+  registered(outcome: string): void {
+    this.#registrations.add(1, { outcome });
+  }
+
+  /** The database failed. */
+  databaseFailed(pool: string, code: string): void {
+    this.#databaseErrors.add(1, { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool, [ATTR_ERROR_TYPE]: code });
+  }
+
+  /** Reads these whenever somebody asks. */
+  observe({ activeCalls, pools, reachable }: Readings): void {
+    const gauge = (name: string, description: string) => this.#meter.createObservableGauge(name, { description });
+    gauge("stele.calls.active", "Calls in flight, by kind.").addCallback((result) => {
+      for (const [kind, count] of Object.entries(activeCalls())) result.observe(count, { kind });
+    });
+    gauge("stele.database.reachable", "1 while the database answers.").addCallback((result) => {
+      for (const [pool, isReachable] of Object.entries(reachable()))
+        result.observe(Number(isReachable), { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool });
+    });
+    this.#observePools(pools);
+    this.#observeProcess();
+  }
+
+  #observePools(pools: Readings["pools"]): void {
+    const meter = this.#meter;
+    const count = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_COUNT);
+    const pending = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_PENDING_REQUESTS);
+    const max = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_MAX);
+    const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
+      for (const pool of pools()) {
+        const name = { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool.name };
+        result.observe(count, pool.idle, { ...name, [ATTR_DB_CLIENT_CONNECTION_STATE]: "idle" });
+        result.observe(count, pool.used, { ...name, [ATTR_DB_CLIENT_CONNECTION_STATE]: "used" });
+        result.observe(pending, pool.pending, name);
+        result.observe(max, pool.max, name);
+      }
+    };
+    meter.addBatchObservableCallback(observe, [count, pending, max]);
+  }
+
+  #observeProcess(): void {
+    const meter = this.#meter;
+    const memory = meter.createObservableUpDownCounter("process.memory.usage", { unit: "By" });
+    memory.addCallback((result) => result.observe(process.memoryUsage.rss()));
+    const time = meter.createObservableCounter("process.cpu.time", { unit: "s" });
+    time.addCallback((result) => {
+      const { user, system } = process.cpuUsage();
+      result.observe(user / 1e6, { "cpu.mode": "user" });
+      result.observe(system / 1e6, { "cpu.mode": "system" });
+    });
+  }
+}
