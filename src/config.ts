@@ -1,9 +1,8 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { TOKEN_ALGORITHMS } from "./access/json-web-tokens.ts";
 import type { AccessSettings } from "./access/open-access.ts";
-import { isSafe } from "./access/token-keys.ts";
+import { isSafe, TOKEN_ALGORITHMS } from "./access/token-rules.ts";
 import type { CallLimits } from "./grpc/call-tracker.ts";
 
 /** A problem with the settings, in words for the person who made them. */

@@ -3,7 +3,6 @@
 
 import { parseArgs } from "node:util";
 import { type Logger, pino } from "pino";
-import { PinoPretty as pretty } from "pino-pretty";
 import packageJson from "../package.json" with { type: "json" };
 import { makeToken } from "./access/static-tokens.ts";
 import { AccessError } from "./access/watched-files.ts";
@@ -61,7 +60,7 @@ function parseCommandLine() {
 
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
-  const log = makeLog(config);
+  const log = await makeLog(config);
   const stopped = Promise.withResolvers<NodeJS.Signals>();
   let isStarting = true;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -84,7 +83,7 @@ async function migrate(): Promise<void> {
   if (databaseUrl === undefined) {
     throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
   }
-  const applied = await migrateStore(databaseUrl, { roles, log: makeLog(config) });
+  const applied = await migrateStore(databaseUrl, { roles, log: await makeLog(config) });
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 
@@ -113,9 +112,10 @@ function firstCalls(address: string): string {
 }
 
 // Synchronous, so that the last line before an end is written too.
-function makeLog({ logLevel: level, logFormat }: Config): Logger {
+async function makeLog({ logLevel: level, logFormat }: Config): Promise<Logger> {
   const isPretty = logFormat === undefined ? process.stderr.isTTY : logFormat === "pretty";
   if (!isPretty) return pino({ level }, pino.destination({ dest: 2, sync: true }));
+  const { PinoPretty: pretty } = await import("pino-pretty");
   return pino({ level }, pretty({ destination: 2, sync: true, ignore: "pid,hostname", singleLine: true }));
 }
 

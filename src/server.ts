@@ -65,7 +65,8 @@ async function serve(config: Config, { store, access, telemetry, log }: Parts): 
   const calls = new CallTracker(config.limits.calls);
   const health = new Health();
   const instruments = new Instruments(telemetry.meter);
-  const observer = { tracer: telemetry.tracer, instruments, log, logsCalls: config.logsCalls };
+  const { tracer, parentIn } = telemetry;
+  const observer = { tracer, parentIn, instruments, log, logsCalls: config.logsCalls };
   const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log, observer });
   const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });
   addModelRegistryService(server, createRegistry(store), { calls, log });
@@ -98,7 +99,8 @@ const MINUTE_MS = 60_000;
 function connectionOptions({ connectionAgeMs }: Config["limits"]): ServerOptions {
   return {
     "grpc.max_receive_message_length": 4 * 1024 * 1024,
-    "grpc.max_concurrent_streams": 100,
+    // Node counts streams that have ended until it has tidied them away, so that a small number refuses calls.
+    "grpc.max_concurrent_streams": 1000,
     "grpc.max_connection_idle_ms": 5 * MINUTE_MS,
     "grpc.max_connection_age_ms": connectionAgeMs,
     "grpc.max_connection_age_grace_ms": 10 * MINUTE_MS,

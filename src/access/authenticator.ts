@@ -11,7 +11,7 @@ import type { StaticTokens } from "./static-tokens.ts";
 
 /** What a call shows of who makes it. */
 export interface Credentials {
-  /** Every value of the authorization header. */
+  /** The authorization header; none where there is none. Of several, Node keeps the first. */
   readonly authorization: readonly string[];
   /** The client certificate, verified by TLS. */
   readonly certificate: PeerCertificate | undefined;
@@ -46,9 +46,10 @@ export function createAuthenticate({ policy, staticTokens, jsonWebTokens }: Auth
 
 /** The token of `Bearer TOKEN` (RFC 6750, section 2.1). */
 function parseBearer(authorization: readonly string[]): string {
-  const [value = "", ...others] = authorization;
-  if (value.length > MAX_TOKEN_BYTES) throw credentialsInvalid("too_long", "a token has at most 8 KiB");
+  const [value = ""] = authorization;
+  if (value.length > MAX_TOKEN_BYTES + "Bearer ".length)
+    throw credentialsInvalid("too_long", "a token has at most 8 KiB");
   const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(value)?.[1];
-  if (token !== undefined && others.length === 0) return token;
-  throw credentialsInvalid("malformed", "the authorization header must be `Bearer TOKEN`, once");
+  if (token !== undefined) return token;
+  throw credentialsInvalid("malformed", "the authorization header must be `Bearer TOKEN`");
 }

@@ -1,5 +1,5 @@
 import type { PeerCertificate } from "node:tls";
-import { isCallerName } from "../domain/caller.ts";
+import { formatCaller } from "../domain/caller.ts";
 import { credentialsInvalid } from "../domain/errors.ts";
 
 /**
@@ -11,17 +11,18 @@ import { credentialsInvalid } from "../domain/errors.ts";
 export function nameOfCertificate({ subject, subjectaltname, valid_to }: PeerCertificate): string {
   if (Date.parse(valid_to) <= Date.now()) throw credentialsInvalid("expired", "the client certificate has expired");
   const uris = urisOf(subjectaltname ?? "");
-  const [name, ...others] = uris.length > 0 ? uris : [subject?.CN ?? []].flat();
-  const caller = `cert:${name}`;
-  if (name !== undefined && others.length === 0 && isCallerName(caller)) return caller;
+  const [name = "", ...others] = uris.length > 0 ? uris : [subject?.CN ?? []].flat();
+  const caller = others.length === 0 ? formatCaller("cert", name) : undefined;
+  if (caller !== undefined) return caller;
   throw credentialsInvalid(
     "invalid_name",
     "the client certificate needs one URI, or one common name, of printable ASCII and at most 250 characters",
   );
 }
 
-// Node separates the entries by a comma and a space, and quotes what has a comma or a quote in it.
+// Node separates the entries by a comma and a space, and writes one with a special character as a JSON string.
 function urisOf(alternativeNames: string): string[] {
   const entries = alternativeNames.match(/(?:[^",]|"(?:[^"\\]|\\.)*")+/g) ?? [];
-  return entries.map((entry) => entry.trim()).flatMap((entry) => (entry.startsWith("URI:") ? [entry.slice(4)] : []));
+  const uris = entries.map((entry) => entry.trim()).filter((entry) => entry.startsWith("URI:"));
+  return uris.map((entry) => entry.slice("URI:".length)).map((uri) => (uri.startsWith('"') ? JSON.parse(uri) : uri));
 }

@@ -9,8 +9,15 @@ import { AccessError } from "./watched-files.ts";
 export function parseJsonFile<T>(path: string, content: Buffer | undefined, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(parseJson(path, content));
   if (parsed.success) return parsed.data;
-  const mistakes = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the whole"}: ${issue.message}`);
+  const mistakes = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the whole"}: ${describe(issue)}`);
   throw new AccessError(`${path} is not as it must be: ${mistakes.join("; ")}`);
+}
+
+// A secret that got into the place of a key is not shown; a word is.
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "unrecognized_keys" || issue.keys.every((key) => /^[a-zA-Z_]{1,20}$/.test(key)))
+    return issue.message;
+  return "has a key that is not known";
 }
 
 function parseJson(path: string, content: Buffer | undefined): unknown {

@@ -4,22 +4,14 @@
 import { createHash } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
-import { isCallerName } from "../domain/caller.ts";
-import { type CredentialsProblem, credentialsInvalid, type RegistryError } from "../domain/errors.ts";
-
-/** The signature algorithms (RFC 7518, RFC 8037) that may be chosen. */
-export const TOKEN_ALGORITHMS = [
-  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
-] as const;
-
-/** What a token must be. */
-export interface TokenRules {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly algorithms: readonly string[];
-  /** The claim whose text names the caller. */
-  readonly nameClaim: string;
-}
+import { formatCaller } from "../domain/caller.ts";
+import {
+  authenticationUnavailable,
+  type CredentialsProblem,
+  credentialsInvalid,
+  RegistryError,
+} from "../domain/errors.ts";
+import type { TokenRules } from "./token-rules.ts";
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 
@@ -75,15 +67,17 @@ export class JsonWebTokens {
       });
       return payload;
     } catch (error) {
-      throw error instanceof errors.JOSEError ? toRefusal(error) : error;
+      if (error instanceof errors.JOSEError) throw toRefusal(error);
+      // A key of the issuer that is none.
+      throw error instanceof RegistryError ? error : authenticationUnavailable(error);
     }
   }
 
   #nameIn(payload: JWTPayload): string {
     const { nameClaim } = this.#rules;
     const name = payload[nameClaim];
-    const caller = `jwt:${typeof name === "string" ? name : ""}`;
-    if (caller !== "jwt:" && isCallerName(caller)) return caller;
+    const caller = typeof name === "string" ? formatCaller("jwt", name) : undefined;
+    if (caller !== undefined) return caller;
     const rule = "printable ASCII and at most 251 characters";
     throw credentialsInvalid("invalid_name", `the token needs a claim ${nameClaim} of ${rule}`);
   }
@@ -97,7 +91,7 @@ function toRefusal(error: errors.JOSEError): RegistryError {
 
 function explain(error: errors.JOSEError): [CredentialsProblem, string] {
   if (error instanceof errors.JWTExpired) return ["expired", "the token has expired; get a fresh one"];
-  if (error instanceof errors.JWTClaimValidationFailed) return explainClaim(error.claim);
+  if (error instanceof errors.JWTClaimValidationFailed) return explainClaim(error);
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
     return ["wrong_algorithm", "the token is signed by an algorithm that this service does not accept, or not at all"];
   if (error instanceof errors.JWKSNoMatchingKey)
@@ -109,10 +103,10 @@ function explain(error: errors.JOSEError): [CredentialsProblem, string] {
   return ["malformed", "the token is neither one of this service nor a signed JWT"];
 }
 
-function explainClaim(claim: string): [CredentialsProblem, string] {
+function explainClaim({ claim, reason }: errors.JWTClaimValidationFailed): [CredentialsProblem, string] {
   if (claim === "iss") return ["wrong_issuer", "the token is from another issuer than this service accepts"];
   if (claim === "aud") return ["wrong_audience", "the token is for another audience than this service"];
-  if (claim === "nbf") return ["not_yet_valid", "the token is not valid yet"];
+  if (claim === "nbf" && reason === "check_failed") return ["not_yet_valid", "the token is not valid yet"];
   if (claim === "exp") return ["wrong_claims", "the token needs an expiry (exp), as a number"];
   return ["wrong_claims", "a claim of the token is not as it must be"];
 }

@@ -1,11 +1,11 @@
 import type { SecureContextOptions } from "node:tls";
 import { anybody } from "../domain/caller.ts";
 import { type Authenticate, createAuthenticate } from "./authenticator.ts";
-import { JsonWebTokens, type TokenRules } from "./json-web-tokens.ts";
+import type { JsonWebTokens } from "./json-web-tokens.ts";
 import { Policy } from "./policy.ts";
 import { StaticTokens } from "./static-tokens.ts";
 import { parseTlsFiles, type TlsFiles } from "./tls-files.ts";
-import { IssuerKeys, parseKeySet } from "./token-keys.ts";
+import type { TokenRules } from "./token-rules.ts";
 import { type AccessLog, WatchedFiles } from "./watched-files.ts";
 
 /** Who may call, and by what they are known. */
@@ -62,6 +62,9 @@ async function openJsonWebTokens(
   { keySetFile, ...rules }: NonNullable<AccessSettings["jwt"]>,
   options: AccessOptions,
 ): Promise<JsonWebTokens> {
+  // Loaded where it is asked for: jose takes more memory than all the rest of this folder.
+  const { JsonWebTokens } = await import("./json-web-tokens.ts");
+  const { IssuerKeys, parseKeySet } = await import("./token-keys.ts");
   if (keySetFile === undefined) return new JsonWebTokens(rules, new IssuerKeys(rules.issuer, options).find);
   const keys = await openFile(keySetFile, parseKeySet, options);
   const tokens = new JsonWebTokens(rules, keys.current);

@@ -1,19 +1,17 @@
 // Tokens that an operator hands out, for small set-ups. The file holds their hashes only; because a token has 256 random
 // bits, SHA-256 is enough and no slow hash is needed.
 
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { readFile, realpath, rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
-import { isCallerName } from "../domain/caller.ts";
+import { formatCaller } from "../domain/caller.ts";
 import { parseJsonFile } from "./json-file.ts";
 import { AccessError } from "./watched-files.ts";
-
-const PREFIX = "token:";
 
 const entrySchema = z.strictObject({
   name: z
     .string()
-    .refine((name) => isCallerName(`${PREFIX}${name}`), "must be printable ASCII, at most 249 characters"),
+    .refine((name) => formatCaller("token", name) !== undefined, "must be printable ASCII, at most 249 characters"),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the token in 64 lower-case hex digits")
@@ -40,7 +38,7 @@ export class StaticTokens {
     const hash = sha256(token);
     let found: string | undefined;
     for (const { name, sha256: expected } of this.#entries) {
-      if (timingSafeEqual(hash, expected)) found = `${PREFIX}${name}`;
+      if (timingSafeEqual(hash, expected)) found = formatCaller("token", name);
     }
     return found;
   }
@@ -58,10 +56,20 @@ export async function makeToken(path: string, name: string): Promise<string> {
   if (!entry.success) throw new AccessError(`the name ${entry.error.issues[0]?.message}`);
   const { tokens } = parseJsonFile(path, (await readIfThere(path)) ?? Buffer.from('{"tokens": []}'), fileSchema);
   const shown = [...tokens, entry.data].map((each) => ({ name: each.name, sha256: each.sha256.toString("hex") }));
-  // A service that reads the file meanwhile finds the old one or the new one.
-  await writeFile(`${path}.new`, `${JSON.stringify({ tokens: shown }, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await replaceFile(path, `${JSON.stringify({ tokens: shown }, undefined, 2)}\n`);
   return token;
+}
+
+// A service that reads the file meanwhile finds the old one or the new one, whole.
+async function replaceFile(path: string, content: string): Promise<void> {
+  const target = await realpath(path).catch(() => path);
+  const draft = `${target}.${randomUUID()}`;
+  try {
+    await writeFile(draft, content, { mode: 0o600, flag: "wx" });
+    await rename(draft, target);
+  } catch (error) {
+    throw new AccessError(`cannot write ${path}: ${error instanceof Error && "code" in error ? error.code : error}`);
+  }
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

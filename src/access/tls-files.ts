@@ -17,6 +17,7 @@ export interface TlsFiles {
  * @throws AccessError when they are half written, do not belong together, or have expired.
  */
 export function parseTlsFiles(files: TlsFiles, [cert, key, ca]: readonly Buffer[]): SecureContextOptions {
+  refuseHalf(files.certificate, cert);
   const context = { cert, key, ...(ca !== undefined && { ca: splitAuthorities(files, ca) }) };
   try {
     createSecureContext(context);
@@ -29,10 +30,18 @@ export function parseTlsFiles(files: TlsFiles, [cert, key, ca]: readonly Buffer[
   return context;
 }
 
+// OpenSSL takes what comes before for the whole.
+function refuseHalf(path: string, content: Buffer | undefined): void {
+  if (/(?:^|\n)-(?!----END [A-Z ]+-----$)[^\n]*$/.test(String(content).trimEnd())) {
+    throw new AccessError(`${path} ends in the middle of a line`);
+  }
+}
+
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 // OpenSSL skips what is no certificate, such as one half written, and with it an authority.
 function splitAuthorities({ clientAuthorities = "" }: TlsFiles, content: Buffer): string[] {
+  refuseHalf(clientAuthorities, content);
   const text = content.toString();
   const certificates = text.match(PEM_CERTIFICATE) ?? [];
   const begun = text.match(/-----BEGIN/g)?.length ?? 0;

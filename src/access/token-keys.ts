@@ -1,17 +1,34 @@
 // Where the keys come from by which tokens are verified: a JWKS file, or the issuer itself (OpenID Connect Discovery 1.0).
 
+import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import { z } from "zod";
 import { authenticationUnavailable } from "../domain/errors.ts";
 import { parseJsonFile } from "./json-file.ts";
-import type { AccessLog } from "./watched-files.ts";
+import { isSafe } from "./token-rules.ts";
+import { AccessError, type AccessLog } from "./watched-files.ts";
 
 const keySetSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1, "must have a key") });
 
-/** The keys in the content of a JWKS file; throws an AccessError when there are none. */
+/** The keys in the content of a JWKS file; throws an AccessError when there are none, or others than public ones. */
 export function parseKeySet(path: string, content: Buffer | undefined): JWTVerifyGetKey {
-  return createLocalJWKSet(parseJsonFile(path, content, keySetSchema));
+  const keySet = parseJsonFile(path, content, keySetSchema);
+  for (const [index, key] of keySet.keys.entries()) {
+    if (!isPublicKey(key))
+      throw new AccessError(`${path} is not as it must be: keys.${index}: must be a public key, whole`);
+  }
+  return createLocalJWKSet(keySet);
+}
+
+function isPublicKey(key: JsonWebKey): boolean {
+  if (key.kty === "oct" || key.d !== undefined) return false;
+  try {
+    createPublicKey({ key, format: "jwk" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const REFRESH_MS = 5 * 60_000;
@@ -42,8 +59,8 @@ export class IssuerKeys {
   /** Finds the key of a token; throws AUTHENTICATION_UNAVAILABLE when that cannot be known now. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     try {
-      const keys = this.#keys ?? (await this.#discover());
-      return await keys(header, token);
+      this.#keys ??= await this.#discover();
+      return await this.#keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       throw authenticationUnavailable(error);
@@ -51,15 +68,17 @@ export class IssuerKeys {
   };
 
   async #refresh(signal: AbortSignal): Promise<void> {
+    let isKnown = false;
     while (!signal.aborted) {
       try {
         const keys = await this.#discover();
         await keys.reload();
         this.#keys = keys;
+        isKnown = true;
       } catch (error) {
         this.#log.warn({ issuer: this.#issuer, err: error }, "the keys of the token issuer are not to be had");
       }
-      const pauseMs = this.#keys === undefined ? DISCOVERY_PAUSE_MS : REFRESH_MS;
+      const pauseMs = isKnown ? REFRESH_MS : DISCOVERY_PAUSE_MS;
       await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
@@ -82,9 +101,4 @@ async function discover(issuer: string): Promise<RemoteKeys> {
   const keysUrl = new URL(document.jwks_uri);
   if (!isSafe(keysUrl)) throw new Error(`${url} names keys at ${keysUrl.href}, which is not https`);
   return createRemoteJWKSet(keysUrl, { cacheMaxAge: Infinity });
-}
-
-/** Whether nobody on the way can change what the URL answers. */
-export function isSafe({ protocol, hostname }: URL): boolean {
-  return protocol === "https:" || (protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(hostname));
 }

@@ -5,8 +5,8 @@ import { modelNotFound, readingDenied, registeringDenied } from "./errors.ts";
 import type { ModelName } from "./model-name.ts";
 import { ModelNames } from "./model-names.ts";
 
-/** The longest name of a caller, in bytes. */
-export const MAX_CALLER_NAME_BYTES = 255;
+/** The longest name of a caller, its kind included, in bytes. */
+const MAX_CALLER_NAME_BYTES = 255;
 
 /** Who calls, and on which models they may do what. */
 export interface Caller {
@@ -19,12 +19,16 @@ export interface Caller {
 /** Everybody, where nobody is asked who they are. */
 export const anybody: Caller = { name: "", reads: ModelNames.all, registers: ModelNames.all };
 
+/** By what a caller is known; names of different kinds never meet. */
+export type CallerKind = "jwt" | "token" | "cert";
+
 /**
- * Whether the text can name a caller: printable ASCII without a space at either end, at most 255 bytes. So no two names
- * look the same, and none can forge a line of a log.
+ * The caller `KIND:NAME`; undefined when that cannot be one. A name is printable ASCII without a space at either end, and
+ * with its kind at most 255 bytes: so no two look the same, and none can forge a line of a log.
  */
-export function isCallerName(text: string): boolean {
-  return text.length <= MAX_CALLER_NAME_BYTES && /^[!-~](?:[ -~]*[!-~])?$/.test(text);
+export function formatCaller(kind: CallerKind, name: string): string | undefined {
+  const caller = `${kind}:${name}`;
+  return caller.length <= MAX_CALLER_NAME_BYTES && /^[!-~](?:[ -~]*[!-~])?$/.test(name) ? caller : undefined;
 }
 
 /**

@@ -17,7 +17,7 @@ import type {
 import { deadlineExceeded, undecodableRequest } from "../domain/errors.ts";
 import { CallContext } from "./call-context.ts";
 import type { CallTracker } from "./call-tracker.ts";
-import "./long-deadlines.ts";
+import "./request-headers.ts";
 import { ResponseWriter } from "./response-writer.ts";
 import { type ErrorLog, statusOf } from "./status.ts";
 

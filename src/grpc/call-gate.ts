@@ -2,7 +2,7 @@
 // known, or refused; it has a place, or is refused; and then its message has to come in time. So a stranger, or one call
 // too many, costs no more than its headers.
 
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -15,7 +15,7 @@ import type { Caller } from "../domain/caller.ts";
 import { requestTimeout } from "../domain/errors.ts";
 import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
 import { type CallKind, type CallTracker, Place } from "./call-tracker.ts";
-import { answerInOwnWords } from "./grpc-js-status.ts";
+import { answerInOwnWords, streamOf } from "./grpc-js-status.ts";
 import { type ErrorLog, statusOf } from "./status.ts";
 
 /** What decides at the gate. */
@@ -135,9 +135,4 @@ class GatedCall implements ServerListener {
     this.#refuse(error);
     setImmediate(() => streamOf(this.#call).close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
   };
-}
-
-/** The stream of the innermost call. grpc-js has no way to reset it, and keeps it here without telling its type. */
-function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream {
-  return (call as unknown as { readonly stream: ServerHttp2Stream }).stream;
 }

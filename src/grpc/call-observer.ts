@@ -3,25 +3,18 @@
 
 import { randomUUID } from "node:crypto";
 import { type Metadata, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
-import {
-  type Context,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type Tracer,
-  trace,
-} from "@opentelemetry/api";
-import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import { ATTR_RPC_METHOD, ATTR_RPC_STATUS_CODE, ATTR_RPC_SYSTEM_NAME } from "@opentelemetry/semantic-conventions";
+import { type Span, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import { ModelRegistryServiceDefinition } from "../../gen/stele/v1/model_registry_service_grpc.ts";
+import { RPC_METHOD, RPC_STATUS_CODE, RPC_SYSTEM_NAME } from "../telemetry/conventions.ts";
 import type { Instruments } from "../telemetry/instruments.ts";
+import type { ParentIn } from "../telemetry/spans.ts";
 import { type Answer, reasonOf } from "./status.ts";
 
 /** Where calls are told of. */
 export interface ObserverOptions {
   readonly instruments: Instruments;
   readonly tracer: Tracer;
+  readonly parentIn: ParentIn;
   readonly log: CallLog;
   /** Whether each call has its line. */
   readonly logsCalls: boolean;
@@ -39,7 +32,7 @@ export class ObservedCall {
   readonly #call: ServerInterceptingCallInterface;
   readonly #startedAt = performance.now();
   readonly #requestId: string;
-  readonly #parent: Context;
+  readonly #traceId: string | undefined;
   readonly #span: Span;
   #caller = "";
   #entries = 0;
@@ -53,9 +46,10 @@ export class ObservedCall {
     this.#call = call;
     this.#method = path.slice(1);
     this.#requestId = requestIdIn(metadata) ?? randomUUID();
-    this.#parent = parentIn(metadata);
-    const attributes = { [ATTR_RPC_SYSTEM_NAME]: "grpc", [ATTR_RPC_METHOD]: this.#method };
-    this.#span = options.tracer.startSpan(this.#method, { kind: SpanKind.SERVER, attributes }, this.#parent);
+    const attributes = { [RPC_SYSTEM_NAME]: "grpc", [RPC_METHOD]: this.#method };
+    const parent = options.parentIn((name) => textIn(metadata, name));
+    this.#span = options.tracer.startSpan(this.#method, { kind: SpanKind.SERVER, attributes }, parent);
+    this.#traceId = this.#span.isRecording() ? this.#span.spanContext().traceId : traceIdIn(metadata);
   }
 
   /** It is known who calls. */
@@ -88,14 +82,13 @@ export class ObservedCall {
     const { instruments, logsCalls } = this.#options;
     instruments.callEnded({ method: this.#method, status: name, durationMs });
     if (this.#method === REGISTRATION) instruments.registered(this.#outcome ?? this.#reason ?? name);
-    this.#span.setAttribute(ATTR_RPC_STATUS_CODE, name);
+    this.#span.setAttribute(RPC_STATUS_CODE, name);
     if (isFault(code)) this.#span.setStatus({ code: SpanStatusCode.ERROR });
     this.#span.end();
     if (logsCalls) this.#log(code, name, durationMs);
   }
 
   #log(code: status, name: string, durationMs: number): void {
-    const traceId = (this.#span.isRecording() ? this.#span : trace.getSpan(this.#parent))?.spanContext().traceId;
     const line = {
       requestId: this.#requestId,
       method: this.#method,
@@ -105,7 +98,7 @@ export class ObservedCall {
       durationMs: Math.round(durationMs * 1000) / 1000,
       caller: this.#caller,
       peer: formatPeer(this.#call.getConnectionInfo()),
-      ...(traceId !== undefined && { traceId }),
+      ...(this.#traceId !== undefined && { traceId: this.#traceId }),
       ...(this.#sizeBytes > 0 && { entries: this.#entries, sizeBytes: this.#sizeBytes }),
     };
     this.#options.log[levelOf(code, this.#method)](line, "call");
@@ -139,17 +132,17 @@ function levelOf(code: status, method: string): keyof CallLog {
 
 /** What the caller, or a proxy on the way, calls the request; nothing that could forge a line of the log. */
 function requestIdIn(metadata: Metadata): string | undefined {
-  const [id] = metadata.get("x-request-id");
-  return typeof id === "string" && /^[!-~]{1,128}$/.test(id) ? id : undefined;
+  const id = textIn(metadata, "x-request-id") ?? "";
+  return /^[!-~]{1,128}$/.test(id) ? id : undefined;
 }
 
-const propagator = new W3CTraceContextPropagator();
-const carrier = {
-  get: (metadata: Metadata, key: string) => metadata.get(key).map(String),
-  keys: (metadata: Metadata) => Object.keys(metadata.getMap()),
-};
+/** The trace that the caller's span belongs to (W3C Trace Context, section 3.2). */
+function traceIdIn(metadata: Metadata): string | undefined {
+  const parent = textIn(metadata, "traceparent") ?? "";
+  return /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/.exec(parent)?.[1];
+}
 
-/** The span of the caller (W3C Trace Context), if there is one. */
-function parentIn(metadata: Metadata): Context {
-  return metadata.get("traceparent").length === 0 ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, metadata, carrier);
+function textIn(metadata: Metadata, name: string): string | undefined {
+  const [value] = metadata.get(name);
+  return typeof value === "string" ? value : undefined;
 }

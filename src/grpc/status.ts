@@ -51,7 +51,11 @@ export const STATUS_CODES = {
 } as const satisfies Record<ErrorReason, status>;
 
 // What the caller is told of these is less than their operator needs to know.
-const OPERATORS_CONCERN: ReadonlySet<ErrorReason> = new Set(["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"]);
+const OPERATORS_CONCERN: ReadonlySet<ErrorReason> = new Set([
+  "DATABASE_UNAVAILABLE",
+  "OUTCOME_UNKNOWN",
+  "AUTHENTICATION_UNAVAILABLE",
+]);
 
 const DOMAIN = "stele";
 const MAX_BYTES = 4095;
@@ -96,7 +100,7 @@ export function reasonOf({ metadata }: Answer): ErrorReason | undefined {
 export function statusOf(error: unknown, log: ErrorLog, abortReason?: unknown): StatusObject {
   const known = registryErrorOf(error, log, abortReason);
   const code = STATUS_CODES[known.reason];
-  const details = cut(known.message, MAX_MESSAGE, percentEncodedSize);
+  const details = cutMessage(known.message);
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from(serializeStatus(code, details, known)));
   reasons.set(metadata, known.reason);
@@ -199,6 +203,11 @@ function resourceInfo({ resource }: RegistryError): Any[] {
 function retryInfo({ retryDelayMs }: RegistryError): Any[] {
   if (retryDelayMs === undefined) return [];
   return [anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(retryDelayMs) }))];
+}
+
+/** A text for grpc-message, cut where it is too long for one. */
+export function cutMessage(text: string): string {
+  return cut(text, MAX_MESSAGE, percentEncodedSize);
 }
 
 /** The text, well-formed, and cut at a character with an ellipsis where it exceeds the size. */

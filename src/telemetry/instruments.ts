@@ -3,19 +3,17 @@
 
 import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
 import {
-  ATTR_ERROR_TYPE,
-  ATTR_RPC_METHOD,
-  ATTR_RPC_STATUS_CODE,
-  ATTR_RPC_SYSTEM_NAME,
-  METRIC_RPC_SERVER_CALL_DURATION,
-} from "@opentelemetry/semantic-conventions";
-import {
-  ATTR_DB_CLIENT_CONNECTION_POOL_NAME,
-  ATTR_DB_CLIENT_CONNECTION_STATE,
-  METRIC_DB_CLIENT_CONNECTION_COUNT,
-  METRIC_DB_CLIENT_CONNECTION_MAX,
-  METRIC_DB_CLIENT_CONNECTION_PENDING_REQUESTS,
-} from "@opentelemetry/semantic-conventions/incubating";
+  DB_CONNECTION_COUNT,
+  DB_CONNECTION_MAX,
+  DB_CONNECTION_PENDING_REQUESTS,
+  DB_CONNECTION_POOL_NAME,
+  DB_CONNECTION_STATE,
+  ERROR_TYPE,
+  RPC_METHOD,
+  RPC_SERVER_CALL_DURATION,
+  RPC_STATUS_CODE,
+  RPC_SYSTEM_NAME,
+} from "./conventions.ts";
 
 /** A call that is over. */
 export interface EndedCall {
@@ -60,7 +58,7 @@ export class Instruments {
 
   constructor(meter: Meter) {
     this.#meter = meter;
-    this.#callDuration = meter.createHistogram(METRIC_RPC_SERVER_CALL_DURATION, {
+    this.#callDuration = meter.createHistogram(RPC_SERVER_CALL_DURATION, {
       description: "How long calls took until their status was sent.",
       unit: "s",
       advice: { explicitBucketBoundaries: DURATION_BUCKETS },
@@ -81,10 +79,10 @@ export class Instruments {
     let attributes = this.#callAttributes.get(key);
     if (attributes === undefined) {
       attributes = {
-        [ATTR_RPC_SYSTEM_NAME]: "grpc",
-        [ATTR_RPC_METHOD]: method,
-        [ATTR_RPC_STATUS_CODE]: status,
-        ...(status !== "OK" && { [ATTR_ERROR_TYPE]: status }),
+        [RPC_SYSTEM_NAME]: "grpc",
+        [RPC_METHOD]: method,
+        [RPC_STATUS_CODE]: status,
+        ...(status !== "OK" && { [ERROR_TYPE]: status }),
       };
       this.#callAttributes.set(key, attributes);
     }
@@ -93,8 +91,8 @@ export class Instruments {
 
   /** A message of a listing was made. */
   listed(method: string, entries: number, sizeBytes: number): void {
-    this.#rows.add(entries, { [ATTR_RPC_METHOD]: method });
-    this.#bytes.add(sizeBytes, { [ATTR_RPC_METHOD]: method });
+    this.#rows.add(entries, { [RPC_METHOD]: method });
+    this.#bytes.add(sizeBytes, { [RPC_METHOD]: method });
   }
 
   /** A registration was decided. */
@@ -104,7 +102,7 @@ export class Instruments {
 
   /** The database failed. */
   databaseFailed(pool: string, code: string): void {
-    this.#databaseErrors.add(1, { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool, [ATTR_ERROR_TYPE]: code });
+    this.#databaseErrors.add(1, { [DB_CONNECTION_POOL_NAME]: pool, [ERROR_TYPE]: code });
   }
 
   /** Reads these whenever somebody asks. */
@@ -115,7 +113,7 @@ export class Instruments {
     });
     gauge("stele.database.reachable", "1 while the database answers.").addCallback((result) => {
       for (const [pool, isReachable] of Object.entries(reachable()))
-        result.observe(Number(isReachable), { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool });
+        result.observe(Number(isReachable), { [DB_CONNECTION_POOL_NAME]: pool });
     });
     this.#observePools(pools);
     this.#observeProcess();
@@ -123,14 +121,14 @@ export class Instruments {
 
   #observePools(pools: Readings["pools"]): void {
     const meter = this.#meter;
-    const count = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_COUNT);
-    const pending = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_PENDING_REQUESTS);
-    const max = meter.createObservableUpDownCounter(METRIC_DB_CLIENT_CONNECTION_MAX);
+    const count = meter.createObservableUpDownCounter(DB_CONNECTION_COUNT);
+    const pending = meter.createObservableUpDownCounter(DB_CONNECTION_PENDING_REQUESTS);
+    const max = meter.createObservableUpDownCounter(DB_CONNECTION_MAX);
     const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
       for (const pool of pools()) {
-        const name = { [ATTR_DB_CLIENT_CONNECTION_POOL_NAME]: pool.name };
-        result.observe(count, pool.idle, { ...name, [ATTR_DB_CLIENT_CONNECTION_STATE]: "idle" });
-        result.observe(count, pool.used, { ...name, [ATTR_DB_CLIENT_CONNECTION_STATE]: "used" });
+        const name = { [DB_CONNECTION_POOL_NAME]: pool.name };
+        result.observe(count, pool.idle, { ...name, [DB_CONNECTION_STATE]: "idle" });
+        result.observe(count, pool.used, { ...name, [DB_CONNECTION_STATE]: "used" });
         result.observe(pending, pool.pending, name);
         result.observe(max, pool.max, name);
       }

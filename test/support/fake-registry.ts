@@ -9,7 +9,7 @@ import {
   ServerCredentials,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { createNoopMeter, ProxyTracerProvider } from "@opentelemetry/api";
+import { createNoopMeter, ProxyTracerProvider, ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   ModelRegistryServiceClient,
   ModelRegistryServiceDefinition,
@@ -50,6 +50,7 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
   const observer = {
     instruments: new Instruments(createNoopMeter()),
     tracer: new ProxyTracerProvider().getTracer("test"),
+    parentIn: () => ROOT_CONTEXT,
     log: { ...log, debug: record, info: record },
     logsCalls: false,
   };
