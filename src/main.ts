@@ -2,12 +2,13 @@
 // standard error, a JSON object a line.
 
 import { parseArgs } from "node:util";
-import { type Logger, pino } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { makeToken } from "./access/static-tokens.ts";
 import { AccessError } from "./access/watched-files.ts";
 import { check } from "./check.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { checkHealth } from "./health-check.ts";
+import { openLog } from "./log.ts";
 import { type Service, startService } from "./server.ts";
 import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
 import { migrateStore, StoreError } from "./store/open-store.ts";
@@ -17,6 +18,7 @@ const usage = `Stele ${packageJson.version}, an immutable version registry for m
   npm start                 serve on STELE_LISTEN (127.0.0.1:50051)
   npm run migrate           bring the database of DATABASE_URL to the schema of this release
   npm run -s check:setup    say the settings in force, and whether files and databases can be used
+  npm run -s health         ask the service that runs with these settings for its health; exit code 0: it serves
   npm run -s token NAME     print a new token of the caller token:NAME, and add its hash to STELE_TOKENS_FILE
 
   --help, --version
@@ -33,6 +35,7 @@ const commands: ReadonlyMap<string, Command> = new Map([
   ["serve", { run: serve, maxOperands: 0 }],
   ["migrate", { run: migrate, maxOperands: 0 }],
   ["check", { run: async () => await check(process.env, say), maxOperands: 0 }],
+  ["health", { run: health, maxOperands: 0 }],
   ["token", { run: token, maxOperands: 1 }],
 ]);
 
@@ -60,7 +63,7 @@ function parseCommandLine() {
 
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
-  const log = await makeLog(config);
+  const log = await openLog(config);
   const stopped = Promise.withResolvers<NodeJS.Signals>();
   let isStarting = true;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -83,8 +86,12 @@ async function migrate(): Promise<void> {
   if (databaseUrl === undefined) {
     throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
   }
-  const applied = await migrateStore(databaseUrl, { roles, log: await makeLog(config) });
+  const applied = await migrateStore(databaseUrl, { roles, log: await openLog(config) });
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
+}
+
+async function health(): Promise<void> {
+  if (!(await checkHealth(readConfig(process.env), say))) process.exitCode = 1;
 }
 
 async function token(name: string | undefined): Promise<void> {
@@ -109,14 +116,6 @@ function firstCalls(address: string): string {
   npx buf curl --http2-prior-knowledge --protocol grpc -d '{"model": "hello", "version": "0.0.1"}' http://${address}/stele.v1.ModelRegistryService/RegisterVersion
   grpcurl -plaintext ${address} list
 `;
-}
-
-// Synchronous, so that the last line before an end is written too.
-async function makeLog({ logLevel: level, logFormat }: Config): Promise<Logger> {
-  const isPretty = logFormat === undefined ? process.stderr.isTTY : logFormat === "pretty";
-  if (!isPretty) return pino({ level }, pino.destination({ dest: 2, sync: true }));
-  const { PinoPretty: pretty } = await import("pino-pretty");
-  return pino({ level }, pretty({ destination: 2, sync: true, ignore: "pid,hostname", singleLine: true }));
 }
 
 function say(text: string): void {

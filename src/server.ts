@@ -65,8 +65,7 @@ async function serve(config: Config, { store, access, telemetry, log }: Parts): 
   const calls = new CallTracker(config.limits.calls);
   const health = new Health();
   const instruments = new Instruments(telemetry.meter);
-  const { tracer, parentIn } = telemetry;
-  const observer = { tracer, parentIn, instruments, log, logsCalls: config.logsCalls };
+  const observer = { spans: telemetry.spans, instruments, log, logsCalls: config.logsCalls };
   const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log, observer });
   const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });
   addModelRegistryService(server, createRegistry(store), { calls, log });

@@ -11,8 +11,8 @@ import type { StaticTokens } from "./static-tokens.ts";
 
 /** What a call shows of who makes it. */
 export interface Credentials {
-  /** The authorization header; none where there is none. Of several, Node keeps the first. */
-  readonly authorization: readonly string[];
+  /** The authorization header. Of several, Node keeps the first. */
+  readonly authorization: string | undefined;
   /** The client certificate, verified by TLS. */
   readonly certificate: PeerCertificate | undefined;
 }
@@ -31,8 +31,10 @@ const MAX_TOKEN_BYTES = 8192;
 
 /** Knows callers by what the authorities say. */
 export function createAuthenticate({ policy, staticTokens, jsonWebTokens }: Authorities): Authenticate {
-  return ({ authorization, certificate }) => {
-    if (authorization.length === 0) {
+  return (credentials) => {
+    const { authorization } = credentials;
+    if (authorization === undefined) {
+      const { certificate } = credentials;
       if (certificate === undefined) throw credentialsMissing();
       return policy().callerNamed(nameOfCertificate(certificate));
     }
@@ -45,8 +47,7 @@ export function createAuthenticate({ policy, staticTokens, jsonWebTokens }: Auth
 }
 
 /** The token of `Bearer TOKEN` (RFC 6750, section 2.1). */
-function parseBearer(authorization: readonly string[]): string {
-  const [value = ""] = authorization;
+function parseBearer(value: string): string {
   if (value.length > MAX_TOKEN_BYTES + "Bearer ".length)
     throw credentialsInvalid("too_long", "a token has at most 8 KiB");
   const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(value)?.[1];

@@ -3,6 +3,7 @@
 // too many, costs no more than its headers.
 
 import { constants } from "node:http2";
+import type { PeerCertificate } from "node:tls";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -10,7 +11,7 @@ import {
   type ServerInterceptor,
   type ServerListener,
 } from "@grpc/grpc-js";
-import type { Authenticate } from "../access/authenticator.ts";
+import type { Authenticate, Credentials } from "../access/authenticator.ts";
 import type { Caller } from "../domain/caller.ts";
 import { requestTimeout } from "../domain/errors.ts";
 import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
@@ -59,6 +60,27 @@ interface Method {
   readonly kind: CallKind;
 }
 
+/** Looked at only where somebody is asked who they are. */
+class ShownCredentials implements Credentials {
+  readonly #call: ServerInterceptingCallInterface;
+  readonly #metadata: Metadata;
+
+  constructor(call: ServerInterceptingCallInterface, metadata: Metadata) {
+    this.#call = call;
+    this.#metadata = metadata;
+  }
+
+  get authorization(): string | undefined {
+    const [value] = this.#metadata.get("authorization");
+    return value === undefined ? undefined : String(value);
+  }
+
+  /** grpc-js answers one that TLS has verified, and no other. */
+  get certificate(): PeerCertificate | undefined {
+    return this.#call.getAuthContext().sslPeerCertificate;
+  }
+}
+
 /** Listens to what comes in of one call. */
 class GatedCall implements ServerListener {
   readonly #call: ServerInterceptingCallInterface;
@@ -96,9 +118,7 @@ class GatedCall implements ServerListener {
       next(metadata);
     };
     try {
-      const certificate = this.#call.getAuthContext().sslPeerCertificate;
-      const authorization = metadata.get("authorization").map(String);
-      const caller = this.#options.authenticate({ authorization, certificate });
+      const caller = this.#options.authenticate(new ShownCredentials(this.#call, metadata));
       // Without a promise where there is no need of one.
       if (caller instanceof Promise) caller.then(enter).catch(this.#refuse);
       else enter(caller);

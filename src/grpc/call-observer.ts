@@ -3,18 +3,18 @@
 
 import { randomUUID } from "node:crypto";
 import { type Metadata, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
-import { type Span, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
+import { type Span, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { ModelRegistryServiceDefinition } from "../../gen/stele/v1/model_registry_service_grpc.ts";
 import { RPC_METHOD, RPC_STATUS_CODE, RPC_SYSTEM_NAME } from "../telemetry/conventions.ts";
 import type { Instruments } from "../telemetry/instruments.ts";
-import type { ParentIn } from "../telemetry/spans.ts";
+import type { Spans } from "../telemetry/spans.ts";
 import { type Answer, reasonOf } from "./status.ts";
 
 /** Where calls are told of. */
 export interface ObserverOptions {
   readonly instruments: Instruments;
-  readonly tracer: Tracer;
-  readonly parentIn: ParentIn;
+  /** undefined: none are sent. */
+  readonly spans: Spans | undefined;
   readonly log: CallLog;
   /** Whether each call has its line. */
   readonly logsCalls: boolean;
@@ -31,9 +31,8 @@ export class ObservedCall {
   readonly #method: string;
   readonly #call: ServerInterceptingCallInterface;
   readonly #startedAt = performance.now();
-  readonly #requestId: string;
-  readonly #traceId: string | undefined;
-  readonly #span: Span;
+  readonly #metadata: Metadata;
+  readonly #span: Span | undefined;
   #caller = "";
   #entries = 0;
   #sizeBytes = 0;
@@ -45,11 +44,8 @@ export class ObservedCall {
     this.#options = options;
     this.#call = call;
     this.#method = path.slice(1);
-    this.#requestId = requestIdIn(metadata) ?? randomUUID();
-    const attributes = { [RPC_SYSTEM_NAME]: "grpc", [RPC_METHOD]: this.#method };
-    const parent = options.parentIn((name) => textIn(metadata, name));
-    this.#span = options.tracer.startSpan(this.#method, { kind: SpanKind.SERVER, attributes }, parent);
-    this.#traceId = this.#span.isRecording() ? this.#span.spanContext().traceId : traceIdIn(metadata);
+    this.#metadata = metadata;
+    this.#span = options.spans && this.#startSpan(options.spans);
   }
 
   /** It is known who calls. */
@@ -82,15 +78,22 @@ export class ObservedCall {
     const { instruments, logsCalls } = this.#options;
     instruments.callEnded({ method: this.#method, status: name, durationMs });
     if (this.#method === REGISTRATION) instruments.registered(this.#outcome ?? this.#reason ?? name);
-    this.#span.setAttribute(RPC_STATUS_CODE, name);
-    if (isFault(code)) this.#span.setStatus({ code: SpanStatusCode.ERROR });
-    this.#span.end();
+    this.#span?.setAttribute(RPC_STATUS_CODE, name);
+    if (isFault(code)) this.#span?.setStatus({ code: SpanStatusCode.ERROR });
+    this.#span?.end();
     if (logsCalls) this.#log(code, name, durationMs);
   }
 
+  #startSpan({ tracer, parentIn }: Spans): Span {
+    const attributes = { [RPC_SYSTEM_NAME]: "grpc", [RPC_METHOD]: this.#method };
+    const parent = parentIn((name) => textIn(this.#metadata, name));
+    return tracer.startSpan(this.#method, { kind: SpanKind.SERVER, attributes }, parent);
+  }
+
   #log(code: status, name: string, durationMs: number): void {
+    const traceId = this.#span?.isRecording() ? this.#span.spanContext().traceId : traceIdIn(this.#metadata);
     const line = {
-      requestId: this.#requestId,
+      requestId: requestIdIn(this.#metadata) ?? randomUUID(),
       method: this.#method,
       status: name,
       ...(this.#outcome !== undefined && { outcome: this.#outcome }),
@@ -98,7 +101,7 @@ export class ObservedCall {
       durationMs: Math.round(durationMs * 1000) / 1000,
       caller: this.#caller,
       peer: formatPeer(this.#call.getConnectionInfo()),
-      ...(this.#traceId !== undefined && { traceId: this.#traceId }),
+      ...(traceId !== undefined && { traceId }),
       ...(this.#sizeBytes > 0 && { entries: this.#entries, sizeBytes: this.#sizeBytes }),
     };
     this.#options.log[levelOf(code, this.#method)](line, "call");

@@ -1,8 +1,8 @@
 // The OpenTelemetry SDK: metrics for a Prometheus server to fetch, and spans sent by OTLP. Each is loaded only where it is
 // asked for; without, what the service measures goes nowhere and costs next to nothing.
 
-import { createNoopMeter, type Meter, ProxyTracerProvider, ROOT_CONTEXT, type Tracer } from "@opentelemetry/api";
-import type { ParentIn } from "./spans.ts";
+import { createNoopMeter, type Meter } from "@opentelemetry/api";
+import type { Spans } from "./spans.ts";
 
 /** Where telemetry goes. */
 export interface TelemetrySettings {
@@ -15,8 +15,8 @@ export interface TelemetrySettings {
 /** Where the service tells what it does. */
 export interface Telemetry extends AsyncDisposable {
   readonly meter: Meter;
-  readonly tracer: Tracer;
-  readonly parentIn: ParentIn;
+  /** undefined: none are sent. */
+  readonly spans: Spans | undefined;
 }
 
 /** Opens what the settings ask for; rejects with the system's error when the metrics' address is not to be had. */
@@ -28,8 +28,7 @@ export async function openTelemetry({ metricsListen, sendsSpans, version }: Tele
   const running = opened.move();
   return {
     meter: metrics?.meter ?? createNoopMeter(),
-    tracer: spans?.tracer ?? new ProxyTracerProvider().getTracer("stele"),
-    parentIn: spans?.parentIn ?? (() => ROOT_CONTEXT),
+    spans,
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
 }

@@ -4,8 +4,8 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { describeService } from "./resource.ts";
 
-/** Spans that are sent. */
-export interface SpanSender extends AsyncDisposable {
+/** Where spans are made. */
+export interface Spans {
   readonly tracer: Tracer;
   readonly parentIn: ParentIn;
 }
@@ -22,7 +22,7 @@ const carrier = { get: (readHeader: ReadHeader, name: string) => readHeader(name
 const FLUSH_PATIENCE_MS = 2_000;
 
 /** Sends spans to where OTEL_EXPORTER_OTLP_ENDPOINT and its kin say, which the exporter reads itself. */
-export function sendSpans(version: string): SpanSender {
+export function sendSpans(version: string): Spans & AsyncDisposable {
   const exporter = new OTLPTraceExporter();
   const provider = new TracerProvider({
     resource: describeService(version),

@@ -9,7 +9,7 @@ import {
   ServerCredentials,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { createNoopMeter, ProxyTracerProvider, ROOT_CONTEXT } from "@opentelemetry/api";
+import { createNoopMeter } from "@opentelemetry/api";
 import {
   ModelRegistryServiceClient,
   ModelRegistryServiceDefinition,
@@ -49,8 +49,7 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
   const log = { error: record, warn: record };
   const observer = {
     instruments: new Instruments(createNoopMeter()),
-    tracer: new ProxyTracerProvider().getTracer("test"),
-    parentIn: () => ROOT_CONTEXT,
+    spans: undefined,
     log: { ...log, debug: record, info: record },
     logsCalls: false,
   };
