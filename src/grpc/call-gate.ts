@@ -38,11 +38,14 @@ export interface Pass {
 
 const REQUEST_PATIENCE_SECONDS = 30;
 
-const passes = new WeakMap<Metadata, Pass>();
+// On the metadata itself, which is made for one call: a weak map of all of them would cost each garbage collection.
+const PASS = Symbol("pass");
+
+type PassedMetadata = Metadata & { [PASS]?: Pass };
 
 /** What the call with this metadata has; every call of the registry that reaches a handler has passed the gate. */
-export function passOf(metadata: Metadata): Pass {
-  const pass = passes.get(metadata);
+export function passOf(metadata: PassedMetadata): Pass {
+  const pass = metadata[PASS];
   if (pass === undefined) throw new Error("a call came to its handler without passing the gate");
   return pass;
 }
@@ -108,12 +111,12 @@ class GatedCall implements ServerListener {
     else next(metadata);
   };
 
-  #guard(observed: ObservedCall, metadata: Metadata, next: (metadata: Metadata) => void): void {
+  #guard(observed: ObservedCall, metadata: PassedMetadata, next: (metadata: Metadata) => void): void {
     const enter = (caller: Caller) => {
       if (this.#isOver) return;
       this.#giveUpPlace = this.#options.calls.admit(this.#place);
       observed.calledBy(caller.name);
-      passes.set(metadata, { caller, place: this.#place, observed });
+      metadata[PASS] = { caller, place: this.#place, observed };
       this.#expectMessage();
       next(metadata);
     };
@@ -143,8 +146,12 @@ class GatedCall implements ServerListener {
 
   #expectMessage(): void {
     this.#place.beginWaiting();
-    this.#patience = setTimeout(this.#end, REQUEST_PATIENCE_SECONDS * 1000, requestTimeout(REQUEST_PATIENCE_SECONDS));
+    this.#patience = setTimeout(this.#onTimeout, REQUEST_PATIENCE_SECONDS * 1000);
   }
+
+  readonly #onTimeout = (): void => {
+    this.#end(requestTimeout(REQUEST_PATIENCE_SECONDS));
+  };
 
   readonly #refuse = (error: unknown): void => {
     this.#call.sendStatus(statusOf(error, this.#options.log));

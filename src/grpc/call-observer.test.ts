@@ -1,5 +1,5 @@
 import { Metadata, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
-import { createNoopMeter, ProxyTracerProvider, ROOT_CONTEXT } from "@opentelemetry/api";
+import { createNoopMeter } from "@opentelemetry/api";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cancelled, internal } from "../domain/errors.ts";
@@ -27,8 +27,7 @@ function linesOf({ path = GET, headers = {}, answers = [], deadline = Infinity, 
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const instruments = new Instruments(createNoopMeter());
-  const tracer = new ProxyTracerProvider().getTracer("test");
-  const options = { instruments, tracer, parentIn: () => ROOT_CONTEXT, log, logsCalls };
+  const options = { instruments, spans: undefined, log, logsCalls };
   const observed = new ObservedCall(options, callOf(deadline), path, metadata);
   for (const answer of answers) observed.answered(answer);
   observed.end();

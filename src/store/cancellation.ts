@@ -44,6 +44,8 @@ interface CancelledBy {
   readonly applicationName: string;
 }
 
+const ENDED = new Error("the read has ended");
+
 /** Sends a cancel request some time after the signal aborts, and gives the connection back once that is settled. */
 class Cancellation {
   isQueryCanceled = false;
@@ -63,7 +65,8 @@ class Cancellation {
 
   async end(): Promise<void> {
     this.#signal.removeEventListener("abort", this.#onAbort);
-    this.#ended.abort();
+    // Without a reason of ours each read would make an exception, with its stack.
+    this.#ended.abort(ENDED);
     const isHeard = await this.#request;
     const isSettled = isHeard === undefined || (isHeard && this.isQueryCanceled);
     this.#client.release(!isSettled);
