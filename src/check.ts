@@ -10,7 +10,7 @@ import { checkDatabase } from "./store/open-store.ts";
  *
  * @throws ConfigError, AccessError, StoreError at the first that cannot.
  */
-export async function check(environment: NodeJS.ProcessEnv, say: (text: string) => void): Promise<void> {
+export async function checkSetup(environment: NodeJS.ProcessEnv, say: (text: string) => void): Promise<void> {
   const config = readConfig(environment);
   for (const { name, value, isDefault } of effectiveSettings(environment)) {
     say(`${name}=${value}${isDefault && value !== "" ? "  (default)" : ""}\n`);

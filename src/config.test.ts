@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAddress, readConfig } from "./config.ts";
+import { effectiveSettings, formatAddress, readConfig } from "./config.ts";
 
 describe("readConfig", () => {
   it("has a default for every setting", () => {
@@ -92,6 +92,18 @@ describe("readConfig", () => {
       expect.objectContaining({ name: "ConfigError", message: expect.stringContaining(`${name} must`) }),
     );
     expect(() => readConfig({ [name]: value })).toThrow(advice);
+  });
+
+  it.each([
+    ["DATABASE_URL", "postgres://u:geheim@h/db"],
+    ["DATABASE_URL", "postgres://u:geheim#1@h/db"],
+    ["DATABASE_URL", "postgres://u:geheim@h1:5432,h2:5432/db"],
+    ["DATABASE_URL", "postgres://h/db?password=geheim"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:geheim@h:4318"],
+  ])("shows %s=%s without its password", (name, value) => {
+    const shown = effectiveSettings({ [name]: value }).find((setting) => setting.name === name);
+    expect(shown?.value).not.toBe("");
+    expect(JSON.stringify(effectiveSettings({ [name]: value }))).not.toContain("geheim");
   });
 
   it("names every wrong variable at once", () => {

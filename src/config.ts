@@ -46,7 +46,7 @@ export interface Config {
 /** What one replica bears. */
 export interface Limits {
   /** Calls in flight, by kind. */
-  readonly calls: CallLimits;
+  readonly calls: Pick<CallLimits, "calls" | "listings">;
   readonly connections: number;
   readonly connectionAgeMs: number;
 }
@@ -140,12 +140,15 @@ const environmentSchema = z.object({
   STELE_SHUTDOWN_GRACE_SECONDS: seconds(10),
 });
 
+/** What the settings are read for; only who serves opens a door. */
+export type Purpose = "serve" | "ask";
+
 /**
  * Reads the settings from the environment; an empty variable counts as unset.
  *
  * @throws ConfigError that names every wrong variable and what it must be.
  */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
+export function readConfig(environment: NodeJS.ProcessEnv, purpose: Purpose = "serve"): Config {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ""));
   const parsed = environmentSchema.safeParse(set);
   if (!parsed.success) {
@@ -153,7 +156,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   const settings = parsed.data;
   const access = readAccess(settings);
-  if (!settings.STELE_INSECURE) refuseOpenDoor(settings.STELE_LISTEN, access);
+  if (purpose === "serve" && !settings.STELE_INSECURE) refuseOpenDoor(settings.STELE_LISTEN, access);
   return {
     listen: settings.STELE_LISTEN,
     access,
@@ -192,7 +195,7 @@ export function effectiveSettings(environment: NodeJS.ProcessEnv): EffectiveSett
   readConfig(environment);
   return Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const text = environment[name]?.trim() ?? "";
-    return { name, value: text === "" ? defaultOf(schema) : withoutPassword(text), isDefault: text === "" };
+    return { name, value: text === "" ? defaultOf(schema) : withoutPassword(name, text), isDefault: text === "" };
   });
 }
 
@@ -202,8 +205,9 @@ function defaultOf(schema: unknown): string {
   return schema instanceof z.ZodDefault ? String(schema.def.defaultValue) : "";
 }
 
-function withoutPassword(text: string): string {
-  if (!URL.canParse(text)) return text;
+function withoutPassword(name: string, text: string): string {
+  const mayHoldPassword = /URL$|ENDPOINT$/.test(name);
+  if (!URL.canParse(text)) return mayHoldPassword ? "(set, and no URL that can be shown without its password)" : text;
   const url = new URL(text);
   if (url.password !== "") url.password = "hidden";
   if (url.searchParams.has("password")) url.searchParams.set("password", "hidden");

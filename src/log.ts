@@ -5,7 +5,12 @@ import type { Config } from "./config.ts";
 export async function openLog({ logLevel: level, logFormat }: Pick<Config, "logLevel" | "logFormat">): Promise<Logger> {
   const options = { level, serializers: { err: describeError } };
   const isPretty = logFormat === undefined ? process.stderr.isTTY : logFormat === "pretty";
-  if (!isPretty) return pino(options, pino.destination({ dest: 2, sync: true }));
+  if (!isPretty) {
+    const destination = pino.destination({ dest: 2, sync: true });
+    // A full disk under the log is no reason to end.
+    destination.on("error", () => undefined);
+    return pino(options, destination);
+  }
   const { PinoPretty: pretty } = await import("pino-pretty");
   return pino(options, pretty({ destination: 2, sync: true, ignore: "pid,hostname", singleLine: true }));
 }

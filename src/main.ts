@@ -1,17 +1,11 @@
-// The process: command line, environment, signals. Words for a person go to standard output, the log to
-// standard error, a JSON object a line.
+// The process: command line, environment, signals. Words for a person go to standard output, the log to standard error.
+// Each command loads what it needs, because a probe asks for the health every few seconds.
 
 import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
-import { makeToken } from "./access/static-tokens.ts";
-import { AccessError } from "./access/watched-files.ts";
-import { check } from "./check.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { checkHealth } from "./health-check.ts";
 import { openLog } from "./log.ts";
-import { type Service, startService } from "./server.ts";
-import { EmbeddedPostgresError } from "./store/embedded-postgres/embedded-postgres.ts";
-import { migrateStore, StoreError } from "./store/open-store.ts";
+import type { Service } from "./server.ts";
 
 const usage = `Stele ${packageJson.version}, an immutable version registry for machine-learning models
 
@@ -34,7 +28,7 @@ interface Command {
 const commands: ReadonlyMap<string, Command> = new Map([
   ["serve", { run: serve, maxOperands: 0 }],
   ["migrate", { run: migrate, maxOperands: 0 }],
-  ["check", { run: async () => await check(process.env, say), maxOperands: 0 }],
+  ["check", { run: check, maxOperands: 0 }],
   ["health", { run: health, maxOperands: 0 }],
   ["token", { run: token, maxOperands: 1 }],
 ]);
@@ -61,15 +55,24 @@ function parseCommandLine() {
   }
 }
 
+const SAME_SIGNAL_MS = 500;
+
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
   const log = await openLog(config);
   const stopped = Promise.withResolvers<NodeJS.Signals>();
   let isStarting = true;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  let firstAt = Infinity;
+  const onSignal = (signal: NodeJS.Signals) => {
     // A start has nothing to finish: the embedded Postgres ends with this process.
-    process.once(signal, () => (isStarting ? process.exit(0) : stopped.resolve(signal)));
-  }
+    if (isStarting) process.exit(0);
+    // A terminal signals npm and this process, and npm passes it on: that is one.
+    else if (performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(1);
+    firstAt = Math.min(firstAt, performance.now());
+    stopped.resolve(signal);
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  const { startService } = await import("./server.ts");
   const service = await startService(config, log);
   isStarting = false;
   say(greeting(service, config.access));
@@ -81,23 +84,31 @@ async function serve(): Promise<void> {
 }
 
 async function migrate(): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, "ask");
   const { databaseUrl, roles } = config;
   if (databaseUrl === undefined) {
     throw new ConfigError("DATABASE_URL is not set; the embedded database migrates by itself when the service starts");
   }
+  const { migrateStore } = await import("./store/open-store.ts");
   const applied = await migrateStore(databaseUrl, { roles, log: await openLog(config) });
   say(applied.length === 0 ? "the schema is current\n" : `applied: ${applied.join(", ")}\n`);
 }
 
+async function check(): Promise<void> {
+  const { checkSetup } = await import("./check.ts");
+  await checkSetup(process.env, say);
+}
+
 async function health(): Promise<void> {
-  if (!(await checkHealth(readConfig(process.env), say))) process.exitCode = 1;
+  const { checkHealth } = await import("./health-check.ts");
+  if (!(await checkHealth(readConfig(process.env, "ask"), say))) process.exitCode = 1;
 }
 
 async function token(name: string | undefined): Promise<void> {
   if (name === undefined) throw new ConfigError("say whose token it is, as in `npm run -s token ci`");
   const path = process.env["STELE_TOKENS_FILE"] ?? "";
   if (path === "") throw new ConfigError("set STELE_TOKENS_FILE to the file that the hash of the token is added to");
+  const { makeToken } = await import("./access/static-tokens.ts");
   say(`${await makeToken(path, name)}\n`);
 }
 
@@ -122,17 +133,13 @@ function say(text: string): void {
   process.stdout.write(text);
 }
 
+// By name, so that a command need not load what the others throw.
+const WITH_WORDS_FOR_A_PERSON = new Set(["ConfigError", "AccessError", "StoreError", "EmbeddedPostgresError"]);
+
 // A failure with words for a person needs no stack.
 function explain(error: unknown): string {
-  if (
-    error instanceof ConfigError ||
-    error instanceof AccessError ||
-    error instanceof StoreError ||
-    error instanceof EmbeddedPostgresError
-  ) {
-    return error.message;
-  }
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return WITH_WORDS_FOR_A_PERSON.has(error.name) ? error.message : (error.stack ?? error.message);
 }
 
 // Whoever read what is said may have read enough.

@@ -6,11 +6,11 @@ import type { Logger } from "pino";
 import packageJson from "../package.json" with { type: "json" };
 import { type Access, openAccess } from "./access/open-access.ts";
 import { type Config, ConfigError, formatAddress } from "./config.ts";
-import { createGate } from "./grpc/call-gate.ts";
+import { createGate, type OpenKind } from "./grpc/call-gate.ts";
 import { CallTracker } from "./grpc/call-tracker.ts";
 import { Health } from "./grpc/health.ts";
 import { type Listener, listen } from "./grpc/listener.ts";
-import { addModelRegistryService, isRegistryMethod } from "./grpc/model-registry-service.ts";
+import { addModelRegistryService } from "./grpc/model-registry-service.ts";
 import { addReflection } from "./grpc/reflection.ts";
 import { watchDatabases } from "./readiness.ts";
 import { createRegistry } from "./registry/registry.ts";
@@ -62,14 +62,16 @@ interface Parts {
 }
 
 async function serve(config: Config, { store, access, telemetry, log }: Parts): Promise<Serving> {
-  const calls = new CallTracker(config.limits.calls);
+  const { calls: callLimits, connections } = config.limits;
+  // A client may watch the health on each of its connections.
+  const calls = new CallTracker({ ...callLimits, health: connections, reflection: MAX_REFLECTIONS });
   const health = new Health();
   const instruments = new Instruments(telemetry.meter);
   const observer = { spans: telemetry.spans, instruments, log, logsCalls: config.logsCalls };
-  const gate = createGate({ calls, authenticate: access.authenticate, isGuarded: isRegistryMethod, log, observer });
+  const gate = createGate({ calls, authenticate: access.authenticate, openAs, log, observer });
   const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });
   addModelRegistryService(server, createRegistry(store), { calls, log });
-  health.addTo(server);
+  health.addTo(server, { calls, log });
   if (config.reflection) addReflection(server);
   const listener = await bind(server, config, access);
   const stopping = new AbortController();
@@ -89,6 +91,13 @@ async function serve(config: Config, { store, access, telemetry, log }: Parts): 
       await watching.ended;
     },
   };
+}
+
+const MAX_REFLECTIONS = 50;
+
+function openAs(path: string): OpenKind | undefined {
+  if (path.startsWith("/grpc.health.v1.")) return "health";
+  return path.startsWith("/grpc.reflection.") ? "reflection" : undefined;
 }
 
 const MINUTE_MS = 60_000;

@@ -9,7 +9,7 @@ import { credentialsInvalid } from "../domain/errors.ts";
  * @throws RegistryError CREDENTIALS_INVALID when it has neither, or expired since the connection began.
  */
 export function nameOfCertificate({ subject, subjectaltname, valid_to }: PeerCertificate): string {
-  if (Date.parse(valid_to) <= Date.now()) throw credentialsInvalid("expired", "the client certificate has expired");
+  if (!(Date.parse(valid_to) > Date.now())) throw credentialsInvalid("expired", "the client certificate has expired");
   const uris = urisOf(subjectaltname ?? "");
   const [name = "", ...others] = uris.length > 0 ? uris : [subject?.CN ?? []].flat();
   const caller = others.length === 0 ? formatCaller("cert", name) : undefined;

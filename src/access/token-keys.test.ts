@@ -123,15 +123,21 @@ describe("IssuerKeys", () => {
     expect(logged).toHaveLength(1);
   });
 
-  it("does not wait for the next try when a token needs them now, and asks once for all that do", async () => {
+  it("asks again, once for all tokens that need them, a second after the last failure and not before", async () => {
+    const clock = vi.spyOn(Date, "now");
     web.set(discoveryUrl, new TypeError("fetch failed"));
     const keys = open();
     await nthPause(1);
     expect(await find(keys, first)).toBe("AUTHENTICATION_UNAVAILABLE");
     publish(discoveryUrl, { issuer, jwks_uri: keysUrl });
     const before = requests.length;
+    expect(await find(keys, first)).toBe("AUTHENTICATION_UNAVAILABLE");
+    expect(requests).toHaveLength(before);
+    const later = Date.now() + 1001;
+    clock.mockImplementation(() => later);
     expect(await Promise.all([1, 2, 3].map(() => find(keys, first)))).toEqual(["found", "found", "found"]);
     expect(requests.slice(before)).toEqual([`${discoveryUrl} error`, `${keysUrl} manual`]);
+    clock.mockRestore();
   });
 
   it.each<[string, unknown]>([

@@ -34,6 +34,7 @@ function isPublicKey(key: JsonWebKey): boolean {
 const REFRESH_MS = 5 * 60_000;
 const DISCOVERY_PATIENCE_MS = 5_000;
 const DISCOVERY_PAUSE_MS = 5_000;
+const FAILURE_REMEMBERED_MS = 1_000;
 
 const discoverySchema = z.looseObject({ issuer: z.string(), jwks_uri: z.url() });
 
@@ -48,6 +49,9 @@ export class IssuerKeys {
   readonly #log: AccessLog;
   #keys: RemoteKeys | undefined;
   #discovery: Promise<RemoteKeys> | undefined;
+  // Who sends tokens must not make this service ask the issuer without a pause.
+  #retryAt = 0;
+  #lastFailure: unknown;
 
   /** Refreshes the keys until the signal aborts. */
   constructor(issuer: string, { log, signal }: { log: AccessLog; signal: AbortSignal }) {
@@ -59,6 +63,7 @@ export class IssuerKeys {
   /** Finds the key of a token; throws AUTHENTICATION_UNAVAILABLE when that cannot be known now. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     try {
+      if (this.#keys === undefined && Date.now() < this.#retryAt) throw this.#lastFailure;
       this.#keys ??= await this.#discover();
       return await this.#keys(header, token);
     } catch (error) {
@@ -88,7 +93,13 @@ export class IssuerKeys {
     this.#discovery ??= discover(this.#issuer).finally(() => {
       this.#discovery = undefined;
     });
-    return await this.#discovery;
+    try {
+      return await this.#discovery;
+    } catch (error) {
+      this.#lastFailure = error;
+      this.#retryAt = Date.now() + FAILURE_REMEMBERED_MS;
+      throw error;
+    }
   }
 }
 

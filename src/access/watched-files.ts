@@ -57,8 +57,9 @@ export class WatchedFiles<T> {
     return this.#current;
   }
 
-  /** Calls the listener with what the files mean now, and again whenever that has changed. */
+  /** Calls the one listener with what the files mean now, and again whenever that has changed. */
   follow(listener: (current: T) => void): void {
+    if (this.#onChange !== undefined) throw new Error("the files are followed already");
     this.#onChange = listener;
     listener(this.#current);
   }
@@ -81,6 +82,7 @@ export class WatchedFiles<T> {
 
   async #readAgain(): Promise<void> {
     const contents = await readAll(this.#options.paths);
+    if (this.#options.signal.aborted) return;
     if (contents.every((content, index) => content.equals(this.#contents[index] ?? Buffer.alloc(0)))) return;
     const next = this.#options.parse(contents);
     this.#onChange?.(next);

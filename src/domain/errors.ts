@@ -25,6 +25,7 @@ export type ErrorReason =
   | "REQUEST_TOO_LARGE"
   | "REQUEST_TIMEOUT"
   | "UNSUPPORTED_REQUEST"
+  | "SERVICE_NOT_FOUND"
   | "DATABASE_UNAVAILABLE"
   | "SHUTTING_DOWN"
   | "DEADLINE_EXCEEDED"
@@ -346,7 +347,7 @@ export function authenticationUnavailable(cause: unknown): RegistryError {
 }
 
 /** This replica has as many calls of the kind in flight as it takes; nothing was done. */
-export function tooManyCalls(kind: "calls" | "listings", limit: number): RegistryError {
+export function tooManyCalls(kind: string, limit: number): RegistryError {
   const message = `this replica has ${limit} ${kind} in flight and takes no more; try again shortly, with backoff`;
   return new RegistryError("TOO_MANY_CALLS", message, {
     metadata: { kind, limit: String(limit) },
@@ -356,7 +357,8 @@ export function tooManyCalls(kind: "calls" | "listings", limit: number): Registr
 
 /** The request message is larger than any may be. */
 export function requestTooLarge(): RegistryError {
-  const message = "the request is larger than 4 MiB; a record has at most 1 MiB, keep what is larger as an artifact";
+  const message =
+    "the request is larger than the method takes; a record has at most 1 MiB, keep what is larger as an artifact";
   return new RegistryError("REQUEST_TOO_LARGE", message);
 }
 
@@ -364,6 +366,12 @@ export function requestTooLarge(): RegistryError {
 export function requestTimeout(seconds: number): RegistryError {
   const message = `the request message did not arrive whole within ${seconds} s; send it at once`;
   return new RegistryError("REQUEST_TIMEOUT", message, { metadata: { seconds: String(seconds) } });
+}
+
+/** The health of a service was asked for that is not one of this process (grpc.health.v1). */
+export function serviceNotFound(service: string): RegistryError {
+  const message = `the service ${quote(service)} is none of this process; ask for the empty name, or those that List answers`;
+  return new RegistryError("SERVICE_NOT_FOUND", message, { metadata: { service } });
 }
 
 /** The call is made in a way that the service does not speak. */

@@ -1,8 +1,7 @@
 // The one adapter between handlers and grpc-js; no handler touches a grpc-js call. What comes here has passed the gate
-// (call-gate.ts). Invariants: every call
-// ends with exactly one status; every error passes through statusOf; no promise floats, so that nothing a
-// handler does reaches unhandledRejection; a stream holds at most one response that is under way and one
-// that waits, and its source is closed on every way out.
+// (call-gate.ts). Invariants: every call ends with exactly one status; every error passes through statusOf; no promise
+// floats, so that nothing a handler does reaches unhandledRejection; a stream holds at most one response that is under way
+// and one that waits, and its source is closed on every way out.
 
 import type {
   handleServerStreamingCall,

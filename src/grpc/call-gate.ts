@@ -1,6 +1,6 @@
-// The gate that each call of the registry passes with its headers, before anything of its message is read: its caller is
-// known, or refused; it has a place, or is refused; and then its message has to come in time. So a stranger, or one call
-// too many, costs no more than its headers.
+// The gate that each call passes with its headers, before anything of its message is read: its caller is known, or refused;
+// it has a place, or is refused; and then its message has to come in time. So a stranger, or one call too many, costs no more
+// than its headers. What is open to strangers, health and reflection, has small bounds.
 
 import { constants } from "node:http2";
 import type { PeerCertificate } from "node:tls";
@@ -12,22 +12,25 @@ import {
   type ServerListener,
 } from "@grpc/grpc-js";
 import type { Authenticate, Credentials } from "../access/authenticator.ts";
-import type { Caller } from "../domain/caller.ts";
-import { requestTimeout } from "../domain/errors.ts";
+import { anybody, type Caller } from "../domain/caller.ts";
+import { requestTimeout, requestTooLarge, tooManyCalls } from "../domain/errors.ts";
 import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
 import { type CallKind, type CallTracker, Place } from "./call-tracker.ts";
 import { answerInOwnWords, streamOf } from "./grpc-js-status.ts";
-import { type ErrorLog, statusOf } from "./status.ts";
+import { type Answer, type ErrorLog, statusOf } from "./status.ts";
 
 /** What decides at the gate. */
 export interface GateOptions {
   readonly calls: CallTracker;
   readonly authenticate: Authenticate;
-  /** Whether a method (`/package.Service/Method`) is behind the gate; health, for one, is not. */
-  readonly isGuarded: (path: string) => boolean;
+  /** As what a method (`/package.Service/Method`) is open to strangers; undefined: it is not. */
+  readonly openAs: (path: string) => OpenKind | undefined;
   readonly log: ErrorLog;
   readonly observer: ObserverOptions;
 }
+
+/** What is open to strangers, each within bounds of its own. */
+export type OpenKind = "health" | "reflection";
 
 /** What a call has when it passed. */
 export interface Pass {
@@ -38,12 +41,18 @@ export interface Pass {
 
 const REQUEST_PATIENCE_SECONDS = 30;
 
+// What a stranger may send in one call; the names of services are shorter.
+const OPEN_REQUEST_BYTES = { health: 1024, reflection: 16 * 1024 };
+
+// A client that asks and does not read would have its answers kept for it.
+const MAX_UNREAD_ANSWERS = 100;
+
 // On the metadata itself, which is made for one call: a weak map of all of them would cost each garbage collection.
 const PASS = Symbol("pass");
 
 type PassedMetadata = Metadata & { [PASS]?: Pass };
 
-/** What the call with this metadata has; every call of the registry that reaches a handler has passed the gate. */
+/** What the call with this metadata has; every call that reaches a handler has passed the gate. */
 export function passOf(metadata: PassedMetadata): Pass {
   const pass = metadata[PASS];
   if (pass === undefined) throw new Error("a call came to its handler without passing the gate");
@@ -53,7 +62,9 @@ export function passOf(metadata: PassedMetadata): Pass {
 /** The gate as an interceptor of a server, its first. */
 export function createGate(options: GateOptions): ServerInterceptor {
   return ({ path, responseStream }, call) => {
-    const listener = new GatedCall(call, { path, kind: responseStream ? "listings" : "calls" }, options);
+    const open = options.openAs(path);
+    const kind = open ?? (responseStream ? "listings" : "calls");
+    const listener = new GatedCall(call, { path, kind, open }, options);
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
 }
@@ -61,6 +72,7 @@ export function createGate(options: GateOptions): ServerInterceptor {
 interface Method {
   readonly path: string;
   readonly kind: CallKind;
+  readonly open: OpenKind | undefined;
 }
 
 /** Looked at only where somebody is asked who they are. */
@@ -100,18 +112,13 @@ class GatedCall implements ServerListener {
     this.#method = method;
     this.#options = options;
     this.#place = new Place(method.kind, this.#end);
-    answerInOwnWords(call, { log: options.log, onAnswer: (answer) => this.#observed?.answered(answer) });
+    answerInOwnWords(call, { log: options.log, onAnswer: this.#onAnswer });
   }
 
-  readonly onReceiveMetadata = (metadata: Metadata, next: (metadata: Metadata) => void): void => {
-    const { path } = this.#method;
+  readonly onReceiveMetadata = (metadata: PassedMetadata, next: (metadata: Metadata) => void): void => {
+    const { path, open } = this.#method;
     const observed = new ObservedCall(this.#options.observer, this.#call, path, metadata);
     this.#observed = observed;
-    if (this.#options.isGuarded(path)) this.#guard(observed, metadata, next);
-    else next(metadata);
-  };
-
-  #guard(observed: ObservedCall, metadata: PassedMetadata, next: (metadata: Metadata) => void): void {
     const enter = (caller: Caller) => {
       if (this.#isOver) return;
       this.#giveUpPlace = this.#options.calls.admit(this.#place);
@@ -121,13 +128,33 @@ class GatedCall implements ServerListener {
       next(metadata);
     };
     try {
-      const caller = this.#options.authenticate(new ShownCredentials(this.#call, metadata));
+      if (open !== undefined) this.#bound(open);
+      const caller =
+        open === undefined ? this.#options.authenticate(new ShownCredentials(this.#call, metadata)) : anybody;
       // Without a promise where there is no need of one.
       if (caller instanceof Promise) caller.then(enter).catch(this.#refuse);
       else enter(caller);
     } catch (error) {
       this.#refuse(error);
     }
+  };
+
+  #bound(open: OpenKind): void {
+    let receivedBytes = 0;
+    streamOf(this.#call).on("data", (bytes: Buffer) => {
+      receivedBytes += bytes.length;
+      if (receivedBytes > OPEN_REQUEST_BYTES[open]) this.#end(requestTooLarge());
+    });
+    const send = this.#call.sendMessage.bind(this.#call);
+    let unread = 0;
+    this.#call.sendMessage = (message, done) => {
+      unread += 1;
+      if (unread > MAX_UNREAD_ANSWERS) return this.#end(tooManyCalls(open, MAX_UNREAD_ANSWERS));
+      send(message, () => {
+        unread -= 1;
+        done();
+      });
+    };
   }
 
   readonly onReceiveHalfClose = (next: () => void): void => {
@@ -146,11 +173,18 @@ class GatedCall implements ServerListener {
 
   #expectMessage(): void {
     this.#place.beginWaiting();
+    // Reflection is a stream of questions, which may take their time.
+    if (this.#method.open === "reflection") return;
     this.#patience = setTimeout(this.#onTimeout, REQUEST_PATIENCE_SECONDS * 1000);
   }
 
   readonly #onTimeout = (): void => {
     this.#end(requestTimeout(REQUEST_PATIENCE_SECONDS));
+  };
+
+  // On a stream that its client has left grpc-js sends nothing.
+  readonly #onAnswer = (answer: Answer): void => {
+    if (!streamOf(this.#call).closed) this.#observed?.answered(answer);
   };
 
   readonly #refuse = (error: unknown): void => {

@@ -80,8 +80,8 @@ export class ObservedCall {
     if (this.#method === REGISTRATION) instruments.registered(this.#outcome ?? this.#reason ?? name);
     this.#span?.setAttribute(RPC_STATUS_CODE, name);
     if (isFault(code)) this.#span?.setStatus({ code: SpanStatusCode.ERROR });
-    this.#span?.end();
     if (logsCalls) this.#log(code, name, durationMs);
+    this.#span?.end();
   }
 
   #startSpan({ tracer, parentIn }: Spans): Span {
@@ -142,7 +142,7 @@ function requestIdIn(metadata: Metadata): string | undefined {
 /** The trace that the caller's span belongs to (W3C Trace Context, section 3.2). */
 function traceIdIn(metadata: Metadata): string | undefined {
   const parent = textIn(metadata, "traceparent") ?? "";
-  return /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/.exec(parent)?.[1];
+  return /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.exec(parent)?.[1];
 }
 
 function textIn(metadata: Metadata, name: string): string | undefined {

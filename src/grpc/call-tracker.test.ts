@@ -5,6 +5,8 @@ import { CallTracker, Place } from "./call-tracker.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
 afterEach(() => void vi.useRealTimers());
 
+const others = { health: 0, reflection: 0 };
+
 /** A place that is in the list once it had to yield. */
 function placeOf(kind: "calls" | "listings", yielded: Place[] = []): Place {
   const place: Place = new Place(kind, () => void yielded.push(place));
@@ -12,7 +14,7 @@ function placeOf(kind: "calls" | "listings", yielded: Place[] = []): Place {
 }
 
 it("counts each kind apart, and takes as many again as have ended", () => {
-  const calls = new CallTracker({ calls: 1, listings: 1 });
+  const calls = new CallTracker({ ...others, calls: 1, listings: 1 });
   const giveUp = calls.admit(placeOf("calls"));
   calls.admit(placeOf("listings"));
   expect(() => calls.admit(placeOf("calls"))).toThrow(tooManyCalls("calls", 1));
@@ -23,7 +25,7 @@ it("counts each kind apart, and takes as many again as have ended", () => {
 
 it("gives the place of the call whose client keeps it waiting for longest, after 5 s", () => {
   const yielded: Place[] = [];
-  const calls = new CallTracker({ calls: 0, listings: 3 });
+  const calls = new CallTracker({ ...others, calls: 0, listings: 3 });
   const [first, second, busy] = [0, 1, 2].map(() => placeOf("listings", yielded)) as [Place, Place, Place];
   const ends = [first, second, busy].map((place) => calls.admit(place));
   second.beginWaiting();
@@ -44,7 +46,7 @@ it("gives the place of the call whose client keeps it waiting for longest, after
 });
 
 it("lets a call keep its place once its client has done its part", () => {
-  const calls = new CallTracker({ calls: 1, listings: 0 });
+  const calls = new CallTracker({ ...others, calls: 1, listings: 0 });
   const place = placeOf("calls");
   calls.admit(place);
   place.beginWaiting();
@@ -54,7 +56,7 @@ it("lets a call keep its place once its client has done its part", () => {
 });
 
 it("takes nothing more during a drain, and is idle when the last has ended, yielded ones included", async () => {
-  const calls = new CallTracker({ calls: 1, listings: 1 });
+  const calls = new CallTracker({ ...others, calls: 1, listings: 1 });
   const stuck = placeOf("calls");
   const ends = [calls.admit(stuck)];
   stuck.beginWaiting();

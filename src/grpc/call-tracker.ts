@@ -2,8 +2,8 @@ import { setImmediate as endOfTurn } from "node:timers/promises";
 import { type RegistryError, shuttingDown, tooManyCalls } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
 
-/** What is counted apart: calls with one answer, and listings, which last as long as their readers want. */
-export type CallKind = "calls" | "listings";
+/** What is counted apart: calls with one answer; listings, which last as long as their readers want; what strangers may. */
+export type CallKind = "calls" | "listings" | "health" | "reflection";
 
 /** How many of each kind may be in flight. */
 export type CallLimits = Readonly<Record<CallKind, number>>;
@@ -45,19 +45,25 @@ export class Place {
  */
 export class CallTracker {
   readonly #limits: CallLimits;
-  readonly #places = { calls: new Set<Place>(), listings: new Set<Place>() };
+  readonly #places = {
+    calls: new Set<Place>(),
+    listings: new Set<Place>(),
+    health: new Set<Place>(),
+    reflection: new Set<Place>(),
+  };
   readonly #streams = new Set<CallContext>();
   readonly #idle = Promise.withResolvers<void>();
   #openCalls = 0;
   #draining = false;
 
-  constructor(limits: CallLimits = { calls: Infinity, listings: Infinity }) {
+  constructor(limits: CallLimits) {
     this.#limits = limits;
   }
 
   /** How many calls of each kind are in flight. */
   get inFlight(): CallLimits {
-    return { calls: this.#places.calls.size, listings: this.#places.listings.size };
+    const { calls, listings, health, reflection } = this.#places;
+    return { calls: calls.size, listings: listings.size, health: health.size, reflection: reflection.size };
   }
 
   /**

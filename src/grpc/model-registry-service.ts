@@ -10,13 +10,6 @@ import type { ObservedCall } from "./call-observer.ts";
 import { encodeListModelsResponse, encodeListVersionsResponse, encodeModelVersion } from "./encoded-response.ts";
 import { modelPageTokens, versionPageTokens } from "./page-token.ts";
 
-const paths: ReadonlySet<string> = new Set(Object.values(ModelRegistryServiceDefinition).map(({ path }) => path));
-
-/** Whether the method (`/package.Service/Method`) is one of the registry. */
-export function isRegistryMethod(path: string): boolean {
-  return paths.has(path);
-}
-
 /** Serves stele.v1.ModelRegistryService from the registry; the proto's comments are the reference. */
 export function addModelRegistryService(server: Server, registry: Registry, options: AdapterOptions): void {
   addService(

@@ -14,7 +14,7 @@ import {
 import { parsePrereleases } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import { findRecord, modelExists, type VersionKey } from "../store/model-version-store.ts";
+import { findCopy, findRecord, modelExists, type VersionKey } from "../store/model-version-store.ts";
 import type { Direction } from "../store/version-pages.ts";
 import type { CallerContext } from "./caller-context.ts";
 import { findFirstVersion } from "./version-scan.ts";
@@ -57,7 +57,7 @@ async function findExactRecord(
   key: VersionKey,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
-  const copy = replica && (await findRecord(replica, key, signal).catch(() => undefined));
+  const copy = replica && (await findCopy(replica, key, signal));
   return copy ?? (await findRecord(database, key, signal));
 }
 

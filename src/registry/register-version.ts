@@ -99,8 +99,8 @@ async function registerNext(
   rule: NumberRule,
   signal: AbortSignal,
 ): Promise<Registered> {
-  const deadline = performance.now() + INCREMENT_PATIENCE_MS;
-  return await increments.run(registration.model, async () => {
+  const work = async (): Promise<Registered> => {
+    const deadline = performance.now() + INCREMENT_PATIENCE_MS;
     for (let attempts = 0; performance.now() < deadline; attempts += 1) {
       // A caller who is gone leaves before something is sent, never after.
       signal.throwIfAborted();
@@ -114,7 +114,8 @@ async function registerNext(
       await sleep(Math.random() * Math.min(2 ** attempts, 50));
     }
     throw incrementContended(registration.model);
-  });
+  };
+  return await increments.run(registration.model, work, signal);
 }
 
 type NextOrFirst =

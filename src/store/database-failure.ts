@@ -53,7 +53,7 @@ export function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof DatabaseAwayError) return true;
   const code = codeOf(error) ?? "";
-  return /^(08...|57P0[1235]|53300)$/.test(code) || socketErrors.has(code) || driverTexts.has(error.message);
+  return /^(08...|57P0[1235]|53300)$/.test(code) || isSocketError(code) || driverTexts.has(error.message);
 }
 
 // Disk full, out of memory, a limit of the server; a standby; statement_timeout; an I/O error. It answered: it did nothing.
@@ -65,20 +65,20 @@ function codeOf(error: Error): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-const socketErrors = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ENOENT",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
+// Of the system (ECONNRESET), of TLS (ERR_SSL_…), of certificates (CERT_HAS_EXPIRED). A SQLSTATE has five characters, of
+// which EPIPE is none.
+function isSocketError(code: string): boolean {
+  return /^(E[A-Z]{3,}|E[A-Z]+_[A-Z]+|ERR_(SSL|TLS|SOCKET|STREAM)_\w+|CERT_\w+|UNABLE_TO_\w+|\w*SELF_SIGNED_CERT\w*)$/.test(
+    code,
+  );
+}
+
+/** What pg says when an answer does not come in time. */
+export const QUERY_TIMEOUT_TEXT = "Query read timeout";
 
 // pg gives these no code.
 const driverTexts = new Set([
+  QUERY_TIMEOUT_TEXT,
   "Connection terminated",
   "Connection terminated unexpectedly",
   "Connection terminated due to connection timeout",

@@ -5,7 +5,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
-import { Connections, rememberConnections } from "./connections.ts";
+import { Connections, rememberConnections, streamOf } from "./connections.ts";
+import { QUERY_TIMEOUT_TEXT } from "./database-failure.ts";
 import type { Tables } from "./schema.ts";
 
 /** The handle that every store function takes. */
@@ -39,7 +40,7 @@ function openConnections(options: DatabaseOptions): Connections {
     return new Connections({ queries: openPool(options, { max }), control: undefined, probe, applicationName });
   }
   const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
-  const queries = openPool(options, { max, Client: PreparingClient, onConnect });
+  const queries = openPool(options, { max, Client: PreparingClient, onConnect, query_timeout: QUERY_TIMEOUT_MS });
   return new Connections({
     queries,
     control: openPool(options, asideFor(CONTROL_PATIENCE_MS)),
@@ -98,13 +99,23 @@ async function setUp(client: pg.ClientBase, applicationName: string): Promise<vo
   const settings =
     "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off; " +
     `set statement_timeout = ${STATEMENT_TIMEOUT_MS}`;
-  await client.query(`${settings}; set application_name = '${applicationName}'`);
+  const text = `${settings}; set application_name = '${applicationName}'`;
+  // pg takes a time-out for one query, and does not declare it.
+  await client.query({ text, query_timeout: SET_UP_TIMEOUT_MS } as pg.QueryConfig);
 }
 
 /** No statement takes as long, unless something is wrong with the database. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** A client that prepares each statement with parameters once per connection. */
+/** The server gives up before, but for a commit that waits for a standby, which it waits for without end. */
+const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+
+const SET_UP_TIMEOUT_MS = 5_000;
+
+/**
+ * A client that prepares each statement with parameters once per connection, and ends its connection when an answer does
+ * not come: pg would go on with the next statement, behind the one that hangs.
+ */
 class PreparingClient extends pg.Client {
   // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads; Kysely uses this one only.
   override query(...args: any[]): any {
@@ -112,7 +123,11 @@ class PreparingClient extends pg.Client {
     if (typeof text !== "string" || !Array.isArray(values) || values.length === 0) {
       return Reflect.apply(super.query, this, args);
     }
-    return super.query({ name: statementName(text), text, values });
+    const answer: Promise<unknown> = super.query({ name: statementName(text), text, values });
+    return answer.catch((error: Error) => {
+      if (error.message === QUERY_TIMEOUT_TEXT) streamOf(this).destroy();
+      throw error;
+    });
   }
 }
 

@@ -2,9 +2,11 @@
 // whether a version is taken is decided by the primary key, never by a look before.
 
 import { sql } from "kysely";
+import { RegistryError } from "../domain/errors.ts";
 import type { ModelName } from "../domain/model-name.ts";
 import type { RequestId } from "../domain/request-id.ts";
 import type { KeyInterval } from "../domain/version-range.ts";
+import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
 import type { ModelVersionTable } from "./schema.ts";
 import { type Param, statement } from "./statement.ts";
@@ -111,6 +113,29 @@ export async function findRecord(
 ): Promise<Uint8Array | undefined> {
   const { rows } = await recordStatement(database, key, signal);
   return rows[0]?.record;
+}
+
+/**
+ * The serialized record of a version on a replica; undefined when that does not have it yet, or cannot be asked. What fails
+ * there is counted, and concerns no caller.
+ */
+export async function findCopy(
+  replica: Database,
+  key: VersionKey,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await findRecord(replica, key, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // Failures of the database have been counted.
+    if (!(error instanceof RegistryError)) connectionsOf(replica)?.onFailure(codeOf(error));
+    return undefined;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }
 
 const existingStatement = statement<VersionKey, ExistingRow>((db, param) =>

@@ -204,7 +204,8 @@ function reasonOf(error: unknown): string {
 export function placeOf(databaseUrl: string): string {
   if (!URL.canParse(databaseUrl)) return "the Postgres of DATABASE_URL";
   const { host, pathname } = new URL(databaseUrl);
-  return `Postgres at ${decodeURIComponent(host)}${pathname}`;
+  // The path of a socket is written with %2F; any other % is nobody's business here.
+  return `Postgres at ${host.replaceAll(/%2f/gi, "/")}${pathname}`;
 }
 
 async function warnOfExcessRights(database: Database, log: StoreOptions["log"]): Promise<void> {

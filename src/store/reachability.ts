@@ -28,11 +28,13 @@ export class ReachabilityProbe {
   }
 
   async #ask(): Promise<Reaction> {
+    const askedAt = performance.now();
     try {
       await connectionsOf(this.#database)?.probe.query("select 1");
       return "answers";
     } catch {
-      return "refuses";
+      // Its own time-outs come later: they are no reaction.
+      return performance.now() - askedAt < PATIENCE_MS ? "refuses" : "silent";
     } finally {
       this.#asked = undefined;
     }

@@ -12,6 +12,7 @@ import {
   type QueryResult,
 } from "kysely";
 import { databaseUnavailable } from "../domain/errors.ts";
+import { DatabaseAwayError } from "./availability.ts";
 import { readRows } from "./cancellation.ts";
 import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
@@ -71,9 +72,8 @@ async function run<R>(
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    connections?.onFailure(failure);
-    // A failover made a standby of it; the next connection leads to the new primary.
-    if (failure === READ_ONLY) connections?.cut();
+    if (!(error instanceof DatabaseAwayError && !error.wasUnderWay)) connections?.onFailure(failure);
+    if (failure === READ_ONLY) void connections?.cutFromStandby();
     throw databaseUnavailable(error);
   }
 }

@@ -121,9 +121,11 @@ export class Instruments {
 
   #observePools(pools: Readings["pools"]): void {
     const meter = this.#meter;
-    const count = meter.createObservableUpDownCounter(DB_CONNECTION_COUNT);
-    const pending = meter.createObservableUpDownCounter(DB_CONNECTION_PENDING_REQUESTS);
-    const max = meter.createObservableUpDownCounter(DB_CONNECTION_MAX);
+    const count = meter.createObservableUpDownCounter(DB_CONNECTION_COUNT, { description: "Connections, by state." });
+    const pending = meter.createObservableUpDownCounter(DB_CONNECTION_PENDING_REQUESTS, {
+      description: "Statements that wait for a connection.",
+    });
+    const max = meter.createObservableUpDownCounter(DB_CONNECTION_MAX, { description: "Connections at the most." });
     const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
       for (const pool of pools()) {
         const name = { [DB_CONNECTION_POOL_NAME]: pool.name };
@@ -138,9 +140,12 @@ export class Instruments {
 
   #observeProcess(): void {
     const meter = this.#meter;
-    const memory = meter.createObservableUpDownCounter("process.memory.usage", { unit: "By" });
+    const memory = meter.createObservableUpDownCounter("process.memory.usage", {
+      description: "Resident memory.",
+      unit: "By",
+    });
     memory.addCallback((result) => result.observe(process.memoryUsage.rss()));
-    const time = meter.createObservableCounter("process.cpu.time", { unit: "s" });
+    const time = meter.createObservableCounter("process.cpu.time", { description: "Processor time.", unit: "s" });
     time.addCallback((result) => {
       const { user, system } = process.cpuUsage();
       result.observe(user / 1e6, { "cpu.mode": "user" });

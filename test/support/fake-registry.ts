@@ -43,7 +43,7 @@ export interface FakeRegistry extends AsyncDisposable {
 
 /** Serves the handlers on a port of its own; disposing of it cuts what is still open. */
 export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegistry> {
-  const calls = new CallTracker();
+  const calls = new CallTracker({ calls: Infinity, listings: Infinity, health: Infinity, reflection: Infinity });
   const logged: object[] = [];
   const record = (context: object, message: string) => void logged.push({ ...context, message });
   const log = { error: record, warn: record };
@@ -53,7 +53,7 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
     log: { ...log, debug: record, info: record },
     logsCalls: false,
   };
-  const gate = createGate({ calls, authenticate: () => anybody, isGuarded: () => true, log, observer });
+  const gate = createGate({ calls, authenticate: () => anybody, openAs: () => undefined, log, observer });
   const server = new Server({ interceptors: [gate] });
   addService(server, ModelRegistryServiceDefinition, { ...unused, ...handlers }, { calls, log });
   const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());

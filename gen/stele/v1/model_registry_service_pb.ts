@@ -19,6 +19,8 @@
 // - UNAVAILABLE, DATABASE_UNAVAILABLE or SHUTTING_DOWN: try again after RetryInfo.retry_delay.
 // - INTERNAL, INTERNAL: a fault of the service; quote the `id` in the metadata to its operator.
 //
+// grpc.health.v1 answers NOT_FOUND, SERVICE_NOT_FOUND for a service that is none of this process.
+//
 // What the caller may not read looks like what is not registered. Only a call of an unknown method is
 // answered without an ErrorInfo.
 
