@@ -150,6 +150,8 @@ function cannotListen(setting: string, address: Config["listen"] | undefined, er
   return new ConfigError(`cannot listen on ${formatAddress(address)}; ${advice}`);
 }
 
+const LAST_WORDS_MS = 100;
+
 // Streams end at once with the token that they have delivered, unary calls finish. What is left then, health
 // watches above all, never ends by itself and is cut.
 async function drain(
@@ -162,6 +164,8 @@ async function drain(
   const grace = new AbortController();
   await Promise.race([calls.whenIdle(), closed, sleep(graceMs, undefined, { signal: grace.signal })]);
   grace.abort();
+  // A client that is told to go goes; a call that crossed that word still gets its refusal.
+  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
   server.forceShutdown();
   listener.cut();
   await closed;

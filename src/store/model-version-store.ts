@@ -115,21 +115,39 @@ export async function findRecord(
   return rows[0]?.record;
 }
 
+// A replica makes readers wait while it replays what locks a table.
+const REPLICA_PATIENCE_MS = 300;
+
 /**
- * The serialized record of a version on a replica; undefined when that does not have it yet, or cannot be asked. What fails
- * there is counted, and concerns no caller.
+ * The serialized record of a version on a replica; undefined when that does not have it yet, or does not say so soon. What
+ * fails there is counted, and concerns no caller.
  */
 export async function findCopy(
   replica: Database,
   key: VersionKey,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
+  const patience = new AbortController();
+  const silence = Promise.withResolvers<undefined>();
+  const giveUp = () => {
+    patience.abort(signal.reason);
+    silence.resolve(undefined);
+  };
+  const timer = setTimeout(giveUp, REPLICA_PATIENCE_MS);
+  signal.addEventListener("abort", giveUp);
+  const copy = await Promise.race([readCopy(replica, key, patience.signal), silence.promise]);
+  signal.removeEventListener("abort", giveUp);
+  clearTimeout(timer);
+  signal.throwIfAborted();
+  return copy;
+}
+
+async function readCopy(replica: Database, key: VersionKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
   try {
     return await findRecord(replica, key, signal);
   } catch (error) {
-    signal.throwIfAborted();
     // Failures of the database have been counted.
-    if (!(error instanceof RegistryError)) connectionsOf(replica)?.onFailure(codeOf(error));
+    if (!(error instanceof RegistryError) && !signal.aborted) connectionsOf(replica)?.onFailure(codeOf(error));
     return undefined;
   }
 }

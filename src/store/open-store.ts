@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
+import { DatabaseAwayError } from "./availability.ts";
+import { connectionsOf } from "./connections.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
 import { isConnectionFailure } from "./database-failure.ts";
 import { defaultDataDirectory } from "./embedded-postgres/data-directory.ts";
@@ -91,7 +93,7 @@ export async function checkDatabase(
   return await explaining(
     databaseUrl,
     (async () => {
-      refuseOtherSchema(await schemaState(database));
+      refuseOtherSchema(await orSilence(database, schemaState(database)));
       const rights = await findExcessRights(database);
       const excess =
         rights.length === 0 ? "" : `; its user has more rights than the service needs: ${rights.join(", ")}`;
@@ -166,7 +168,7 @@ async function awaitSchema(
   let nextReminder = start;
   for (;;) {
     try {
-      return await schemaState(database);
+      return await orSilence(database, schemaState(database));
     } catch (error) {
       if (!isConnectionFailure(error) || performance.now() - start > startPatienceMs) throw error;
       if (performance.now() >= nextReminder) {
@@ -175,6 +177,24 @@ async function awaitSchema(
       }
     }
     await sleep(RETRY_MS);
+  }
+}
+
+/** As long as a connection may take. */
+const SILENCE_MS = 5_000;
+
+/** The outcome of the work; a database that takes the connection and then says nothing is one that cannot be reached. */
+async function orSilence<T>(database: Database, work: Promise<T>): Promise<T> {
+  const patience = new AbortController();
+  const silence = sleep(SILENCE_MS, undefined, { signal: patience.signal }).then(() => {
+    connectionsOf(database)?.cut();
+    throw new DatabaseAwayError(true);
+  });
+  try {
+    return await Promise.race([work, silence]);
+  } finally {
+    patience.abort();
+    await Promise.allSettled([silence]);
   }
 }
 

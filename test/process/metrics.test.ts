@@ -141,12 +141,12 @@ describe("/metrics", () => {
     const { service, client, read } = measured;
     const active = async () => await read("stele_calls_active", "kind");
     await registerBulk(client, "held");
-    await expect.poll(active, patience).toEqual({ calls: 0, listings: 0 });
+    await expect.poll(active, patience).toEqual({ calls: 0, listings: 0, health: 0, reflection: 0 });
     await using held = await holdListing(service.address, "held");
     openStream(held.session);
-    await expect.poll(active, patience).toEqual({ calls: 1, listings: 1 });
+    await expect.poll(active, patience).toEqual({ calls: 1, listings: 1, health: 0, reflection: 0 });
     await held[Symbol.asyncDispose]();
-    await expect.poll(active, patience).toEqual({ calls: 0, listings: 0 });
+    await expect.poll(active, patience).toEqual({ calls: 0, listings: 0, health: 0, reflection: 0 });
   });
 
   it.each([{ pools: ["primary"] }, { pools: ["primary", "replica"] }])(
