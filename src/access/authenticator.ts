@@ -2,8 +2,8 @@
 // different kinds never meet, because each begins with its kind: jwt:, token: or cert:.
 
 import type { PeerCertificate } from "node:tls";
+import { credentialsInvalid, credentialsMissing } from "../domain/call-errors.ts";
 import type { Caller } from "../domain/caller.ts";
-import { credentialsInvalid, credentialsMissing } from "../domain/errors.ts";
 import { nameOfCertificate } from "./client-certificate.ts";
 import type { JsonWebTokens } from "./json-web-tokens.ts";
 import type { Policy } from "./policy.ts";

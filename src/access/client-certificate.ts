@@ -1,6 +1,6 @@
 import type { PeerCertificate } from "node:tls";
+import { credentialsInvalid } from "../domain/call-errors.ts";
 import { formatCaller } from "../domain/caller.ts";
-import { credentialsInvalid } from "../domain/errors.ts";
 
 /**
  * The caller `cert:NAME` of a certificate that TLS has verified: its only URI (as SPIFFE has it), else its only common

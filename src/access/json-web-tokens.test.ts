@@ -10,7 +10,8 @@ import {
   signToken,
   unsignedToken,
 } from "../../test/support/token-issuer.ts";
-import { authenticationUnavailable, RegistryError } from "../domain/errors.ts";
+import { authenticationUnavailable } from "../domain/call-errors.ts";
+import { RegistryError } from "../domain/errors.ts";
 import { JsonWebTokens } from "./json-web-tokens.ts";
 import type { TokenRules } from "./token-rules.ts";
 

@@ -4,13 +4,9 @@
 import { createHash } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
+import { authenticationUnavailable, type CredentialsProblem, credentialsInvalid } from "../domain/call-errors.ts";
 import { formatCaller } from "../domain/caller.ts";
-import {
-  authenticationUnavailable,
-  type CredentialsProblem,
-  credentialsInvalid,
-  RegistryError,
-} from "../domain/errors.ts";
+import { RegistryError } from "../domain/errors.ts";
 import type { TokenRules } from "./token-rules.ts";
 
 const CLOCK_TOLERANCE_SECONDS = 5;

@@ -4,7 +4,7 @@ import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import { z } from "zod";
-import { authenticationUnavailable } from "../domain/errors.ts";
+import { authenticationUnavailable } from "../domain/call-errors.ts";
 import { parseJsonFile } from "./json-file.ts";
 import { isSafe } from "./token-rules.ts";
 import { AccessError, type AccessLog } from "./watched-files.ts";

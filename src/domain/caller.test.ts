@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { readingDenied, registeringDenied } from "./call-errors.ts";
 import {
   anybody,
   type Caller,
@@ -8,7 +9,7 @@ import {
   requireRegistering,
   requireSomeReading,
 } from "./caller.ts";
-import { modelNotFound, readingDenied, registeringDenied } from "./errors.ts";
+import { modelNotFound } from "./errors.ts";
 import { parseModelName } from "./model-name.ts";
 import { ModelNames } from "./model-names.ts";
 import { Violations } from "./violations.ts";

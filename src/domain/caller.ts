@@ -1,7 +1,8 @@
 // Who calls, and what they may do. Invariant: what may not be read looks like what does not exist, wherever that is
 // possible; docs/security.md says where it is not.
 
-import { modelNotFound, readingDenied, registeringDenied } from "./errors.ts";
+import { readingDenied, registeringDenied } from "./call-errors.ts";
+import { modelNotFound } from "./errors.ts";
 import type { ModelName } from "./model-name.ts";
 import { ModelNames } from "./model-names.ts";
 

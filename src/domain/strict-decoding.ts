@@ -9,7 +9,8 @@
 import { isUtf8 } from "node:buffer";
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { RegistryError, undecodableRequest } from "./errors.ts";
+import { undecodableRequest } from "./call-errors.ts";
+import { RegistryError } from "./errors.ts";
 import { fieldPath } from "./field-path.ts";
 import type { Violations } from "./violations.ts";
 import { type FieldPlan, type MessagePlan, planOf } from "./wire-plan.ts";

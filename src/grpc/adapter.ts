@@ -13,7 +13,7 @@ import type {
   sendUnaryData,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { deadlineExceeded, undecodableRequest } from "../domain/errors.ts";
+import { deadlineExceeded, undecodableRequest } from "../domain/call-errors.ts";
 import { CallContext } from "./call-context.ts";
 import type { CallTracker } from "./call-tracker.ts";
 import "./request-headers.ts";

@@ -1,6 +1,7 @@
 import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import { cancelled, deadlineExceeded } from "../domain/call-errors.ts";
 import type { Caller } from "../domain/caller.ts";
-import { cancelled, deadlineExceeded, type RegistryError } from "../domain/errors.ts";
+import type { RegistryError } from "../domain/errors.ts";
 import { passOf } from "./call-gate.ts";
 import type { ObservedCall } from "./call-observer.ts";
 import type { Place } from "./call-tracker.ts";

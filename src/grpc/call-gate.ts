@@ -12,8 +12,8 @@ import {
   type ServerListener,
 } from "@grpc/grpc-js";
 import type { Authenticate, Credentials } from "../access/authenticator.ts";
+import { requestTimeout, requestTooLarge, tooManyCalls } from "../domain/call-errors.ts";
 import { anybody, type Caller } from "../domain/caller.ts";
-import { requestTimeout, requestTooLarge, tooManyCalls } from "../domain/errors.ts";
 import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
 import { type CallKind, type CallTracker, Place } from "./call-tracker.ts";
 import { answerInOwnWords, streamOf } from "./grpc-js-status.ts";

@@ -2,7 +2,8 @@ import { Metadata, type ServerInterceptingCallInterface, status } from "@grpc/gr
 import { createNoopMeter } from "@opentelemetry/api";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cancelled, internal } from "../domain/errors.ts";
+import { cancelled } from "../domain/call-errors.ts";
+import { internal } from "../domain/errors.ts";
 import { Instruments } from "../telemetry/instruments.ts";
 import { type CallLog, ObservedCall } from "./call-observer.ts";
 import { type Answer, statusOf } from "./status.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { shuttingDown, tooManyCalls } from "../domain/errors.ts";
+import { shuttingDown, tooManyCalls } from "../domain/call-errors.ts";
 import { CallTracker, Place } from "./call-tracker.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));

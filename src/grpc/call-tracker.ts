@@ -1,5 +1,6 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
-import { type RegistryError, shuttingDown, tooManyCalls } from "../domain/errors.ts";
+import { shuttingDown, tooManyCalls } from "../domain/call-errors.ts";
+import type { RegistryError } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
 
 /** What is counted apart: calls with one answer; listings, which last as long as their readers want; what strangers may. */

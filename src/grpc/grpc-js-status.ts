@@ -3,13 +3,8 @@
 
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
-import {
-  deadlineExceeded,
-  type RegistryError,
-  requestTooLarge,
-  undecodableRequest,
-  unsupportedRequest,
-} from "../domain/errors.ts";
+import { deadlineExceeded, requestTooLarge, undecodableRequest, unsupportedRequest } from "../domain/call-errors.ts";
+import type { RegistryError } from "../domain/errors.ts";
 import { cutMessage, type ErrorLog, reasonOf, statusOf } from "./status.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];

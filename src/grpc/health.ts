@@ -8,7 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/health/v1/health_pb.ts";
 import { ModelRegistryService } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { serviceNotFound } from "../domain/errors.ts";
+import { serviceNotFound } from "../domain/call-errors.ts";
 import { type AdapterOptions, addService } from "./adapter.ts";
 import type { CallContext } from "./call-context.ts";
 

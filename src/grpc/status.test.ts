@@ -16,10 +16,9 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { cancelled, deadlineExceeded } from "../domain/call-errors.ts";
 import {
-  cancelled,
   databaseUnavailable,
-  deadlineExceeded,
   dependencyNotFound,
   type ErrorReason,
   invalidField,
