@@ -113,7 +113,7 @@ export class Campaign implements Disposable {
     for (const name of [input.kind, `${input.kind}: ${nameOf(outcome)}`]) {
       this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     }
-    const fault = findFault(input.kind, outcome);
+    const fault = findFault(mannersOf(input), outcome);
     if (fault !== undefined) this.#addOf(number, { input, outcome, fault });
     this.#inFlight.delete(number);
   }
@@ -128,7 +128,7 @@ export class Campaign implements Disposable {
 
   async #outcomeOf(input: Input, number: number): Promise<Outcome> {
     if (input.kind === "connections") return await sendConnection(this.#address, input.connection);
-    const callers = this.#callers[input.kind];
+    const callers = this.#callers[mannersOf(input)];
     try {
       return await (callers[number % callers.length] as HttpCaller).send(input.call); // The index is within the bounds.
     } catch {
@@ -170,4 +170,14 @@ export class Campaign implements Disposable {
     else known.times += 1;
     if (this.faults.length >= MAX_FAULTS) this.#isOver = true;
   }
+}
+
+// Who overruns the small bounds of health and reflection again and again loses the connection, as with bad headers.
+function mannersOf(input: Exclude<Input, { kind: "connections" }>): "messages" | "headers";
+function mannersOf(input: Input): Input["kind"];
+function mannersOf(input: Input): Input["kind"] {
+  if (input.kind !== "messages") return input.kind;
+  return input.call.headers.some(([name, value]) => name === ":path" && value.startsWith("/grpc."))
+    ? "headers"
+    : "messages";
 }
