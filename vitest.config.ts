@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export.
@@ -7,6 +8,8 @@ export default defineConfig({
     // Other languages have a configuration of their own, vitest.polyglot.config.ts.
     exclude: ["test/polyglot/**"],
     globalSetup: "test/support/postgres-setup.ts",
+    // Most of the time of the slow ones is waiting, for what goes away to be noticed.
+    maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -39,15 +39,6 @@ export class Connections {
     return { idle: idleCount, used: totalCount - idleCount, pending: waitingCount, max: options.max ?? 0 };
   }
 
-  /**
-   * Cuts the connections if they lead to a standby: a failover has made one of the server, and the next connection leads to
-   * the new primary. A primary that is only set to refuse writes goes on answering reads.
-   */
-  async cutFromStandby(): Promise<void> {
-    const { rows } = await this.probe.query("select pg_is_in_recovery() as is_standby").catch(() => ({ rows: [] }));
-    if (rows[0]?.is_standby === true) this.cut();
-  }
-
   /** Cuts all connections of the queries; their statements fail as if the network had cut them. */
   cut(): void {
     for (const client of this.#clients) streamOf(client).destroy();

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import { Connections, rememberConnections, streamOf } from "./connections.ts";
-import { QUERY_TIMEOUT_TEXT } from "./database-failure.ts";
+import { QUERY_TIMEOUT_TEXT, READ_ONLY } from "./database-failure.ts";
 import type { Tables } from "./schema.ts";
 
 /** The handle that every store function takes. */
@@ -37,7 +37,8 @@ function openConnections(options: DatabaseOptions): Connections {
   const probe = openPool(options, asideFor(PROBE_PATIENCE_MS));
   // A transaction pooler gives each transaction another session: none can be set up or cancelled.
   if (!preparedStatements) {
-    return new Connections({ queries: openPool(options, { max }), control: undefined, probe, applicationName });
+    const queries = openPool(options, { max, Client: EndingClient, query_timeout: QUERY_TIMEOUT_MS });
+    return new Connections({ queries, control: undefined, probe, applicationName });
   }
   const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
   const queries = openPool(options, { max, Client: PreparingClient, onConnect, query_timeout: QUERY_TIMEOUT_MS });
@@ -113,21 +114,31 @@ const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
 const SET_UP_TIMEOUT_MS = 5_000;
 
 /**
- * A client that prepares each statement with parameters once per connection, and ends its connection when an answer does
- * not come: pg would go on with the next statement, behind the one that hangs.
+ * A client that ends its connection when that is of no more use: when an answer does not come, because pg would go on with
+ * the next statement behind the one that hangs; and when it may only read, because the next connection leads to a new
+ * primary, or to a session that may write again.
  */
-class PreparingClient extends pg.Client {
-  // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads; Kysely uses this one only.
+class EndingClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads.
+  override query(...args: any[]): any {
+    const answer: unknown = Reflect.apply(super.query, this, args);
+    return answer instanceof Promise ? answer.catch(this.#endIfUseless) : answer;
+  }
+
+  readonly #endIfUseless = (error: Error): never => {
+    const isUseless = error.message === QUERY_TIMEOUT_TEXT || ("code" in error && error.code === READ_ONLY);
+    if (isUseless) streamOf(this).destroy();
+    throw error;
+  };
+}
+
+/** A client that prepares each statement with parameters once per connection. */
+class PreparingClient extends EndingClient {
+  // biome-ignore lint/suspicious/noExplicitAny: as above; Kysely uses this one only.
   override query(...args: any[]): any {
     const [text, values] = args;
-    if (typeof text !== "string" || !Array.isArray(values) || values.length === 0) {
-      return Reflect.apply(super.query, this, args);
-    }
-    const answer: Promise<unknown> = super.query({ name: statementName(text), text, values });
-    return answer.catch((error: Error) => {
-      if (error.message === QUERY_TIMEOUT_TEXT) streamOf(this).destroy();
-      throw error;
-    });
+    if (typeof text !== "string" || !Array.isArray(values) || values.length === 0) return super.query(...args);
+    return super.query({ name: statementName(text), text, values });
   }
 }
 

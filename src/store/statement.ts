@@ -16,7 +16,7 @@ import { DatabaseAwayError } from "./availability.ts";
 import { readRows } from "./cancellation.ts";
 import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { failureOf, READ_ONLY } from "./database-failure.ts";
+import { failureOf } from "./database-failure.ts";
 import type { Tables } from "./schema.ts";
 
 const builder: Database = new Kysely<Tables>({
@@ -73,7 +73,6 @@ async function run<R>(
     const failure = failureOf(error);
     if (failure === undefined) throw error;
     if (!(error instanceof DatabaseAwayError && !error.wasUnderWay)) connections?.onFailure(failure);
-    if (failure === READ_ONLY) void connections?.cutFromStandby();
     throw databaseUnavailable(error);
   }
 }
