@@ -29,6 +29,8 @@ export interface Config {
   /** undefined: the platform's usual place for application data. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
+  /** How many bytes of records are kept in memory. */
+  readonly recordCacheBytes: number;
   /** The database roles that `migrate` sets up. */
   readonly roles: { readonly owner: string; readonly service: string };
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
@@ -70,11 +72,11 @@ const path = z
   .transform((text) => resolve(text))
   .optional();
 
-const count = (fallback: number) =>
+const count = (fallback: number, min = 1) =>
   z.coerce
     .number({ error: "must be a number" })
     .int("must be a whole number")
-    .min(1, "must be at least 1")
+    .min(min, `must be at least ${min}`)
     .max(1_000_000, "must be at most 1000000")
     .default(fallback);
 
@@ -126,6 +128,7 @@ const environmentSchema = z.object({
   STELE_MAX_CONNECTIONS: count(4096),
   STELE_MAX_CONNECTION_AGE_SECONDS: count(3600),
   STELE_PREPARED_STATEMENTS: flag("true"),
+  STELE_RECORD_CACHE_MIB: count(32, 0),
   STELE_OWNER_ROLE: role("stele_owner"),
   STELE_SERVICE_ROLE: role("stele_service"),
   STELE_LOG_LEVEL: z
@@ -172,6 +175,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, purpose: Purpose = "s
     startPatienceMs: settings.STELE_START_PATIENCE_SECONDS,
     dataDirectory: settings.STELE_DATA_DIR,
     preparedStatements: settings.STELE_PREPARED_STATEMENTS,
+    recordCacheBytes: settings.STELE_RECORD_CACHE_MIB * 1024 * 1024,
     roles: { owner: settings.STELE_OWNER_ROLE, service: settings.STELE_SERVICE_ROLE },
     logLevel: settings.STELE_LOG_LEVEL,
     logFormat: settings.STELE_LOG_FORMAT,

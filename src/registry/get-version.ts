@@ -14,16 +14,19 @@ import {
 import { parsePrereleases } from "../domain/version-selection.ts";
 import { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
-import { findCopy, findRecord, modelExists, type VersionKey } from "../store/model-version-store.ts";
+import { findCopy, findRecord, modelExists } from "../store/model-version-store.ts";
+import type { CachedRecord, RecordCache } from "../store/record-cache.ts";
 import type { Direction } from "../store/version-pages.ts";
 import type { CallerContext } from "./caller-context.ts";
 import { findFirstVersion } from "./version-scan.ts";
 
 /** Where versions are read. */
-export interface Databases {
+export interface Sources {
   readonly database: Database;
-  /** Asked first for exact versions, where there is one. */
+  /** Asked before it for exact versions, where there is one. */
   readonly replica: Database | undefined;
+  /** Asked first. */
+  readonly records: RecordCache;
 }
 
 /**
@@ -34,15 +37,36 @@ export interface Databases {
  *   when that aborts.
  */
 export async function getVersion(
-  { database, replica }: Databases,
+  sources: Sources,
+  request: GetVersionRequest,
+  context: CallerContext,
+): Promise<Uint8Array> {
+  const cached = findCached(sources.records, request);
+  if (cached === undefined) return await readVersion(sources, request, context);
+  requireReading(context.caller, cached.model);
+  return cached.record;
+}
+
+// Only of valid names and numbers there are records, so that a request that finds one need not be looked at further.
+function findCached(
+  records: RecordCache,
+  { model, selector, prereleases }: GetVersionRequest,
+): CachedRecord | undefined {
+  if (selector.case !== "version" || prereleases !== Prereleases.UNSPECIFIED) return undefined;
+  return records.get(model, selector.value);
+}
+
+async function readVersion(
+  sources: Sources,
   request: GetVersionRequest,
   { caller, signal }: CallerContext,
 ): Promise<Uint8Array> {
   const { model, selector } = parseRequest(request);
   requireReading(caller, model);
+  const { database } = sources;
   const record =
     selector.case === "version"
-      ? await findExactRecord({ database, replica }, { model, precedence: encodePrecedence(selector.version) }, signal)
+      ? await findExactRecord(sources, { model, version: selector.version }, signal)
       : await findHighestRecord(database, { model, selection: selector.range }, signal);
   if (record !== undefined) return record;
   if (!(await modelExists(database, model, signal))) throw modelNotFound(model);
@@ -51,14 +75,22 @@ export async function getVersion(
   throw noVersionInRange(model, selector.range.text, nearest);
 }
 
-/** A replica may be behind or away, but what it has is true: a record never changes. */
+/**
+ * A replica may be behind or away, but what it has is true: a record never changes. What it answers is not kept, because
+ * it may follow another history than the database.
+ */
 async function findExactRecord(
-  { database, replica }: Databases,
-  key: VersionKey,
+  { database, replica, records }: Sources,
+  version: { model: ModelName; version: Version },
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
+  const key = { model: version.model, precedence: encodePrecedence(version.version) };
   const copy = replica && (await findCopy(replica, key, signal));
-  return copy ?? (await findRecord(database, key, signal));
+  if (copy !== undefined) return copy;
+  const keep = records.begin();
+  const record = await findRecord(database, key, signal);
+  if (record !== undefined) keep(version, record);
+  return record;
 }
 
 async function findHighestRecord(

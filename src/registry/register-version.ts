@@ -20,10 +20,12 @@ import { parseKnownVersion, type Version } from "../domain/version.ts";
 import type { Violations } from "../domain/violations.ts";
 import type { Database } from "../store/database.ts";
 import { type ExistingRow, findByRequestId, type RequestedRow } from "../store/model-version-store.ts";
+import type { RecordCache } from "../store/record-cache.ts";
 import type { ModelVersionTable } from "../store/schema.ts";
 import type { CallerContext } from "./caller-context.ts";
 import {
   findObstacle,
+  type Insertion,
   insertUntilKnown,
   type NumberedRegistration,
   type Obstacle,
@@ -49,6 +51,8 @@ export interface Registered {
 /** Where versions are registered. */
 export interface Registrar {
   readonly database: Database;
+  /** Keeps what was stored for those who read it next. */
+  readonly records: RecordCache;
   /** The increments that wait for their turn. */
   readonly increments: ModelQueue;
 }
@@ -80,8 +84,19 @@ export async function registerVersion(
   const numbered = { ...registration, version: number.version };
   const row = toRow(numbered);
   signal.throwIfAborted();
-  const insertion = await insertUntilKnown(registrar.database, row, numbered);
+  const insertion = await store(registrar, row, numbered);
   return insertion.kind === "stored" ? stored(row) : repeated(answerOrRefuse(insertion, row, registration));
+}
+
+async function store(
+  { database, records }: Registrar,
+  row: ModelVersionTable,
+  registration: NumberedRegistration,
+): Promise<Insertion> {
+  const keep = records.begin();
+  const insertion = await insertUntilKnown(database, row, registration);
+  if (insertion.kind === "stored") keep(registration, row.record);
+  return insertion;
 }
 
 function stored({ record }: ModelVersionTable): Registered {
@@ -94,7 +109,7 @@ function repeated(record: Uint8Array): Registered {
 
 /** Assigns the next number and stores it; again, when another replica takes that number first. */
 async function registerNext(
-  { database, increments }: Registrar,
+  registrar: Registrar,
   registration: PermittedRegistration,
   rule: NumberRule,
   signal: AbortSignal,
@@ -104,18 +119,18 @@ async function registerNext(
     for (let attempts = 0; performance.now() < deadline; attempts += 1) {
       // A caller who is gone leaves before something is sent, never after.
       signal.throwIfAborted();
-      const next = await nextOrFirst(database, registration, rule);
+      const next = await nextOrFirst(registrar.database, registration, rule);
       if (next.kind === "first") return repeated(answerRepetition(registration, next.first));
       const numbered = { ...registration, version: next.version };
       const row = toRow(numbered);
-      const insertion = await insertUntilKnown(database, row, numbered);
+      const insertion = await store(registrar, row, numbered);
       if (insertion.kind === "stored") return stored(row);
       if (insertion.kind !== "taken") return repeated(answerOrRefuse(insertion, row, registration));
       await sleep(Math.random() * Math.min(2 ** attempts, 50));
     }
     throw incrementContended(registration.model);
   };
-  return await increments.run(registration.model, work, signal);
+  return await registrar.increments.run(registration.model, work, signal);
 }
 
 type NextOrFirst =

@@ -1,6 +1,8 @@
 import type pg from "pg";
 import { Availability } from "./availability.ts";
 import type { Database } from "./database.ts";
+import { isConnectionFailure } from "./database-failure.ts";
+import { type History, readHistory } from "./history.ts";
 
 /** How a pool is used at this moment. */
 export interface PoolUse {
@@ -22,15 +24,23 @@ export class Connections {
   readonly availability = new Availability(() => this.cut());
   /** Told the code of every failure of the database. */
   onFailure: (code: string) => void = () => undefined;
+  /** Behind a transaction pooler each statement may lead elsewhere. */
+  #tellsHistory: boolean;
   readonly #clients = new Set<pg.PoolClient>();
+  readonly #histories = new Map<pg.ClientBase | pg.Pool, History>();
+  #onHistory: (history: History) => void = () => undefined;
 
   constructor(pools: Pick<Connections, "queries" | "control" | "probe" | "applicationName">) {
     this.queries = pools.queries;
     this.control = pools.control;
     this.probe = pools.probe;
     this.applicationName = pools.applicationName;
+    this.#tellsHistory = pools.control !== undefined;
     this.queries.on("connect", (client) => this.#clients.add(client));
-    this.queries.on("remove", (client) => this.#clients.delete(client));
+    this.queries.on("remove", (client) => {
+      this.#clients.delete(client);
+      if (this.#histories.delete(client)) this.#tellHistory();
+    });
   }
 
   /** How the pool of queries is used. */
@@ -42,6 +52,39 @@ export class Connections {
   /** Cuts all connections of the queries; their statements fail as if the network had cut them. */
   cut(): void {
     for (const client of this.#clients) streamOf(client).destroy();
+  }
+
+  /** Asks a trivial question over the connection for that; rejects when it is not answered. */
+  async ask(): Promise<void> {
+    if (this.#tellsHistory) await this.learnHistory(this.probe);
+    else await this.probe.query("select 1");
+  }
+
+  /** Learns where a connection leads; rejects when it fails. */
+  async learnHistory(connection: pg.ClientBase | pg.Pool): Promise<void> {
+    if (!this.#tellsHistory) return;
+    try {
+      this.#histories.set(connection, await readHistory(connection));
+    } catch (error) {
+      if (isConnectionFailure(error)) throw error;
+      // An engine that only speaks like Postgres; it need not be asked again.
+      this.#tellsHistory = false;
+    }
+    this.#tellHistory();
+  }
+
+  /** Tells the listener which history all connections lead to, now and whenever that may have changed. */
+  follow(listener: (history: History) => void): void {
+    this.#onHistory = listener;
+    this.#tellHistory();
+  }
+
+  // Without connections the last history counts; of connections that lead to several, such as to a primary that does not
+  // know yet that it was replaced, none counts.
+  #tellHistory(): void {
+    const [history, ...others] = new Set(this.#histories.values());
+    if (!this.#tellsHistory || others.length > 0) this.#onHistory(undefined);
+    else if (this.#histories.size > 0) this.#onHistory(history);
   }
 
   /** Closes all pools. */

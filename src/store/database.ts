@@ -40,14 +40,14 @@ function openConnections(options: DatabaseOptions): Connections {
     const queries = openPool(options, { max, Client: EndingClient, query_timeout: QUERY_TIMEOUT_MS });
     return new Connections({ queries, control: undefined, probe, applicationName });
   }
-  const onConnect = async (client: pg.ClientBase) => await setUp(client, applicationName);
+  const onConnect = async (client: pg.ClientBase) => {
+    await setUp(client, applicationName);
+    await connections.learnHistory(client);
+  };
   const queries = openPool(options, { max, Client: PreparingClient, onConnect, query_timeout: QUERY_TIMEOUT_MS });
-  return new Connections({
-    queries,
-    control: openPool(options, asideFor(CONTROL_PATIENCE_MS)),
-    probe,
-    applicationName,
-  });
+  const control = openPool(options, asideFor(CONTROL_PATIENCE_MS));
+  const connections = new Connections({ queries, control, probe, applicationName });
+  return connections;
 }
 
 /** A cancel request may hold up the connection that it is about for twice as long. */

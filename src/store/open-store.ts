@@ -11,6 +11,7 @@ import {
   startEmbeddedPostgres,
 } from "./embedded-postgres/embedded-postgres.ts";
 import { migrate, type SchemaState, schemaState } from "./migrate.ts";
+import { RecordCache } from "./record-cache.ts";
 import { findExcessRights, type Roles } from "./roles.ts";
 
 const CLOSE_PATIENCE_MS = 2_000;
@@ -32,6 +33,8 @@ export interface StoreOptions {
   /** Where the embedded Postgres keeps its data; undefined: the platform's usual place. */
   readonly dataDirectory: string | undefined;
   readonly preparedStatements: boolean;
+  /** How many bytes of records are kept in memory. */
+  readonly recordCacheBytes: number;
   readonly roles: Roles;
   /** What a second service on the same data directory is told. */
   readonly serviceAddress: string;
@@ -43,6 +46,8 @@ export interface Store extends AsyncDisposable {
   readonly database: Database;
   /** A replica of it, which may be behind, or away. */
   readonly replica: Database | undefined;
+  /** Records of the database. */
+  readonly records: RecordCache;
   /** Where the data is, for a person. */
   readonly description: string;
   /** Tells the address that the service got, to be told to a second service on the same data. */
@@ -124,6 +129,7 @@ async function openEmbedded(options: StoreOptions): Promise<Store> {
   return {
     database,
     replica: undefined,
+    records: openCache(database, options),
     description: `embedded Postgres in ${dataDirectory}`,
     announce: async (address) => await postgres.announce(address),
     [Symbol.asyncDispose]: closer([database], postgres),
@@ -144,6 +150,7 @@ async function openRemote(options: StoreOptions, databaseUrl: string): Promise<S
   return {
     database,
     replica,
+    records: openCache(database, options),
     description: placeOf(databaseUrl),
     announce: async () => undefined,
     [Symbol.asyncDispose]: close,
@@ -153,6 +160,12 @@ async function openRemote(options: StoreOptions, databaseUrl: string): Promise<S
 function open(connection: DatabaseOptions["connection"], options: StoreOptions): Database {
   const { databaseConnections: maxConnections, preparedStatements, log } = options;
   return openDatabase({ connection, maxConnections, preparedStatements, onConnectionError: logTo(log) });
+}
+
+function openCache(database: Database, { recordCacheBytes }: StoreOptions): RecordCache {
+  const records = new RecordCache(recordCacheBytes);
+  connectionsOf(database)?.follow((history) => records.follow(history));
+  return records;
 }
 
 const RETRY_MS = 250;

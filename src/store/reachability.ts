@@ -30,7 +30,7 @@ export class ReachabilityProbe {
   async #ask(): Promise<Reaction> {
     const askedAt = performance.now();
     try {
-      await connectionsOf(this.#database)?.probe.query("select 1");
+      await connectionsOf(this.#database)?.ask();
       return "answers";
     } catch {
       // Its own time-outs come later: they are no reaction.

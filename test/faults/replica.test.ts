@@ -192,6 +192,28 @@ it.each([
   },
 );
 
+it("forgets what a primary had that is replaced by one that lacks it", async () => {
+  await startService(primaryUrl);
+  await standby.stop();
+  const lost = await client.registerBare("new", "1.0.0");
+  expect(await client.getExact("new", "1.0.0")).toEqual(lost);
+  await primary.kill();
+  await expect.poll(async () => await healthOf(service.address)).toBe("NOT_SERVING");
+  expect(await client.getExact("new", "1.0.0")).toEqual(lost);
+  await standby.start();
+  await onStandby("select pg_promote()");
+  proxy.switchTo(standby.connection);
+  await expect.poll(async () => await healthOf(service.address), { timeout: 10_000 }).toBe("SERVING");
+  expect(await errorOf(client.getExact("new", "1.0.0"))).toMatchObject({ reason: "MODEL_NOT_FOUND" });
+  const other = await client.register({
+    model: "new",
+    number: { case: "version", value: "1.0.0" },
+    metadata: { description: "another" },
+  });
+  expect(await client.getExact("new", "1.0.0")).toEqual(other);
+  expect(other?.digest).not.toBe(lost?.digest);
+});
+
 async function onStandby(text: string): Promise<void> {
   await using database = standby.open();
   await sql.raw(text).execute(database);

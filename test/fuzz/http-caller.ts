@@ -47,8 +47,9 @@ export class HttpCaller implements Disposable {
   }
 
   #connect(): ClientHttp2Session {
-    // Node's own limit of what it sends is just below what a server takes.
-    const session = connect(`http://${this.#address}`, { settings, maxSendHeaderBlockLength: 1024 * 1024 });
+    // Node's own limits are just below what a server takes; at that of memory it resets streams whose answers it cannot keep.
+    const limits = { maxSendHeaderBlockLength: 1024 * 1024, maxSessionMemory: Number.MAX_SAFE_INTEGER };
+    const session = connect(`http://${this.#address}`, { settings, ...limits });
     const forget = () => this.#forget(session);
     session.on("error", forget).on("goaway", forget).on("close", forget);
     this.#session = session;

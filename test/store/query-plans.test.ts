@@ -16,6 +16,7 @@ import { encodePrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
 import { Violations } from "../../src/domain/violations.ts";
 import { createRegistry, type Registry } from "../../src/registry/registry.ts";
+import { RecordCache } from "../../src/store/record-cache.ts";
 import { insertRows } from "../support/insert-rows.ts";
 import { customPlan, genericPlan, type RecordingDatabase, recordQueries } from "../support/query-plans.ts";
 import { rowOf } from "../support/row.ts";
@@ -45,7 +46,7 @@ beforeAll(async () => {
   await insertNumbered(model, (number) => `1.9.0-rc.${number}`, PRERELEASES);
   await insertNumbered("abandoned", (number) => `1.${number}.0-rc.1`, ABANDONED);
   recording = recordQueries(test.database);
-  registry = createRegistry({ database: recording.database, replica: undefined });
+  registry = createRegistry({ database: recording.database, replica: undefined, records: new RecordCache(0) });
 }, 120_000);
 
 afterAll(async () => await test[Symbol.asyncDispose]());
