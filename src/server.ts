@@ -107,6 +107,7 @@ const MINUTE_MS = 60_000;
 function connectionOptions({ connectionAgeMs }: Config["limits"]): ServerOptions {
   return {
     "grpc.max_receive_message_length": 4 * 1024 * 1024,
+    "grpc.enable_channelz": 0,
     "grpc.max_concurrent_streams": 1000,
     "grpc.max_connection_idle_ms": 5 * MINUTE_MS,
     "grpc.max_connection_age_ms": connectionAgeMs,

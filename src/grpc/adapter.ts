@@ -7,7 +7,6 @@ import type {
   handleServerStreamingCall,
   handleUnaryCall,
   Server,
-  ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
   sendUnaryData,
@@ -32,7 +31,7 @@ type MessageOrBytes<Message> = Message | Encoded<Message>;
 
 type Answer<M extends Method> = M["responseStream"] extends true
   ? AsyncIterable<MessageOrBytes<ResponseOf<M>>>
-  : Promise<MessageOrBytes<ResponseOf<M>>>;
+  : MessageOrBytes<ResponseOf<M>> | Promise<MessageOrBytes<ResponseOf<M>>>;
 
 /** A handler of the decoded request, or, as `fromBytes`, one of its bytes. */
 export type Handler<M extends Method> =
@@ -96,35 +95,56 @@ function withoutCodec(method: Method): Method {
   return { ...method, requestDeserialize: sameBytes, responseSerialize: sameBytes };
 }
 
+// What is known at once is answered at once: a promise and a timer would cost more than the answer.
 function unary(endpoint: Endpoint): handleUnaryCall<Buffer, Buffer> {
-  return (call, callback) => void answer(call, callback, endpoint);
+  const { handle, encode } = endpoint;
+  return (call, callback) => {
+    const answering = { context: new CallContext(call), callback, endpoint };
+    let bytes: Buffer;
+    try {
+      answering.context.throwIfPastDeadline();
+      const response = handle(call.request, answering.context);
+      if (response instanceof Promise) return void answerLater(response, answering);
+      bytes = encode(response);
+    } catch (error) {
+      return fail(error, answering);
+    }
+    succeed(bytes, answering);
+  };
+}
+
+interface Answering {
+  readonly context: CallContext;
+  readonly callback: sendUnaryData<Buffer>;
+  readonly endpoint: Endpoint;
 }
 
 /** Never rejects; when the client is gone, grpc-js ignores the answer. */
-async function answer(
-  call: ServerUnaryCall<Buffer, Buffer>,
-  callback: sendUnaryData<Buffer>,
-  { handle, encode, log }: Endpoint,
-): Promise<void> {
-  const context = new CallContext(call);
+async function answerLater(response: Promise<unknown>, answering: Answering): Promise<void> {
+  const { context, endpoint } = answering;
   const timer = atDeadline(context);
-  let response: Buffer;
+  let bytes: Buffer;
   try {
-    context.throwIfPastDeadline();
-    const answered = handle(call.request, context) as Promise<unknown>; // By the type of a unary handler.
     // Without a deadline grpc-js itself answers for a call that ends early.
-    response = encode(await (timer === undefined ? answered : untilAborted(answered, context.signal)));
+    bytes = endpoint.encode(await (timer === undefined ? response : untilAborted(response, context.signal)));
   } catch (error) {
-    const status = statusOf(error, log, context.abortReason);
-    context.end();
-    callback(status);
-    return;
+    return fail(error, answering);
   } finally {
     clearTimeout(timer);
   }
+  succeed(bytes, answering);
+}
+
+function succeed(bytes: Buffer, { context, callback }: Answering): void {
   context.end();
   context.place.beginWaiting();
-  callback(null, response);
+  callback(null, bytes);
+}
+
+function fail(error: unknown, { context, callback, endpoint }: Answering): void {
+  const status = statusOf(error, endpoint.log, context.abortReason);
+  context.end();
+  callback(status);
 }
 
 function serverStreaming(endpoint: Endpoint): handleServerStreamingCall<Buffer, Buffer> {

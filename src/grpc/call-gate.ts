@@ -4,15 +4,14 @@
 
 import { constants } from "node:http2";
 import type { PeerCertificate } from "node:tls";
-import {
-  type Metadata,
+import type {
+  Metadata,
   ServerInterceptingCall,
-  type ServerInterceptingCallInterface,
-  type ServerInterceptor,
-  type ServerListener,
+  ServerInterceptingCallInterface,
+  ServerInterceptor,
 } from "@grpc/grpc-js";
 import type { Authenticate, Credentials } from "../access/authenticator.ts";
-import { requestTimeout, requestTooLarge, tooManyCalls } from "../domain/call-errors.ts";
+import { requestTooLarge, tooManyCalls } from "../domain/call-errors.ts";
 import { anybody, type Caller } from "../domain/caller.ts";
 import { ObservedCall, type ObserverOptions } from "./call-observer.ts";
 import { type CallKind, type CallTracker, Place } from "./call-tracker.ts";
@@ -39,7 +38,10 @@ export interface Pass {
   readonly observed: ObservedCall;
 }
 
-const REQUEST_PATIENCE_SECONDS = 30;
+/** Told of what comes in of a call; grpc-js does not export its type. */
+type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
+
+const REQUEST_PATIENCE_MS = 30_000;
 
 // What a stranger may send in one call; the names of services are shorter.
 const OPEN_REQUEST_BYTES = { health: 1024, reflection: 16 * 1024 };
@@ -61,11 +63,19 @@ export function passOf(metadata: PassedMetadata): Pass {
 
 /** The gate as an interceptor of a server, its first. */
 export function createGate(options: GateOptions): ServerInterceptor {
+  // There are as many as the server has handlers.
+  const methods = new Map<string, Method>();
   return ({ path, responseStream }, call) => {
-    const open = options.openAs(path);
-    const kind = open ?? (responseStream ? "listings" : "calls");
-    const listener = new GatedCall(call, { path, kind, open }, options);
-    return new ServerInterceptingCall(call, { start: (next) => next(listener) });
+    let method = methods.get(path);
+    if (method === undefined) {
+      const open = options.openAs(path);
+      method = { path, kind: open ?? (responseStream ? "listings" : "calls"), open };
+      methods.set(path, method);
+    }
+    const start = call.start.bind(call);
+    call.start = (next) => start(new GatedCall(call, { method, next, options }));
+    // A call around this one, which grpc-js would take, would cost as much as the gate itself.
+    return call as ServerInterceptingCall;
   };
 }
 
@@ -96,48 +106,62 @@ class ShownCredentials implements Credentials {
   }
 }
 
-/** Listens to what comes in of one call. */
-class GatedCall implements ServerListener {
+/** Listens to what comes in of one call, and passes it on. */
+class GatedCall implements Listener {
   readonly #call: ServerInterceptingCallInterface;
+  readonly #next: Listener;
   readonly #method: Method;
   readonly #options: GateOptions;
   readonly #place: Place;
   #observed: ObservedCall | undefined;
-  #giveUpPlace: (() => void) | undefined;
-  #patience: NodeJS.Timeout | undefined;
+  #isAdmitted = false;
   #isOver = false;
 
-  constructor(call: ServerInterceptingCallInterface, method: Method, options: GateOptions) {
+  constructor(
+    call: ServerInterceptingCallInterface,
+    { method, next, options }: { method: Method; next: Listener; options: GateOptions },
+  ) {
     this.#call = call;
+    this.#next = next;
     this.#method = method;
     this.#options = options;
-    this.#place = new Place(method.kind, this.#end);
-    answerInOwnWords(call, { log: options.log, onAnswer: this.#onAnswer });
+    this.#place = new Place(method.kind, (reason) => this.#end(reason));
+    answerInOwnWords(call, { log: options.log, onAnswer: (answer) => this.#answered(answer) });
   }
 
-  readonly onReceiveMetadata = (metadata: PassedMetadata, next: (metadata: Metadata) => void): void => {
+  onReceiveMetadata(metadata: PassedMetadata): void {
     const { path, open } = this.#method;
-    const observed = new ObservedCall(this.#options.observer, this.#call, path, metadata);
-    this.#observed = observed;
-    const enter = (caller: Caller) => {
-      if (this.#isOver) return;
-      this.#giveUpPlace = this.#options.calls.admit(this.#place);
-      observed.calledBy(caller.name);
-      metadata[PASS] = { caller, place: this.#place, observed };
-      this.#expectMessage();
-      next(metadata);
-    };
+    this.#observed = new ObservedCall(this.#options.observer, this.#call, path, metadata);
     try {
       if (open !== undefined) this.#bound(open);
       const caller =
         open === undefined ? this.#options.authenticate(new ShownCredentials(this.#call, metadata)) : anybody;
       // Without a promise where there is no need of one.
-      if (caller instanceof Promise) caller.then(enter).catch(this.#refuse);
-      else enter(caller);
+      if (caller instanceof Promise) void this.#enterAs(caller, this.#observed, metadata);
+      else this.#enter(caller, this.#observed, metadata);
     } catch (error) {
       this.#refuse(error);
     }
-  };
+  }
+
+  async #enterAs(caller: Promise<Caller>, observed: ObservedCall, metadata: PassedMetadata): Promise<void> {
+    try {
+      this.#enter(await caller, observed, metadata);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #enter(caller: Caller, observed: ObservedCall, metadata: PassedMetadata): void {
+    if (this.#isOver) return;
+    this.#options.calls.admit(this.#place);
+    this.#isAdmitted = true;
+    observed.calledBy(caller.name);
+    metadata[PASS] = { caller, place: this.#place, observed };
+    // Reflection is a stream of questions, which may take their time.
+    this.#place.expectMessage(this.#method.open === "reflection" ? Infinity : REQUEST_PATIENCE_MS);
+    this.#next.onReceiveMetadata(metadata);
+  }
 
   #bound(open: OpenKind): void {
     let receivedBytes = 0;
@@ -157,43 +181,35 @@ class GatedCall implements ServerListener {
     };
   }
 
-  readonly onReceiveHalfClose = (next: () => void): void => {
-    this.#place.endWaiting();
-    clearTimeout(this.#patience);
-    next();
-  };
-
-  /** grpc-js tells so of the end of every call, the successful ones included. */
-  readonly onCancel = (): void => {
-    this.#isOver = true;
-    clearTimeout(this.#patience);
-    this.#giveUpPlace?.();
-    this.#observed?.end();
-  };
-
-  #expectMessage(): void {
-    this.#place.beginWaiting();
-    // Reflection is a stream of questions, which may take their time.
-    if (this.#method.open === "reflection") return;
-    this.#patience = setTimeout(this.#onTimeout, REQUEST_PATIENCE_SECONDS * 1000);
+  onReceiveMessage(message: unknown): void {
+    if (!this.#isOver) this.#next.onReceiveMessage(message);
   }
 
-  readonly #onTimeout = (): void => {
-    this.#end(requestTimeout(REQUEST_PATIENCE_SECONDS));
-  };
+  onReceiveHalfClose(): void {
+    this.#place.endWaiting();
+    if (!this.#isOver) this.#next.onReceiveHalfClose();
+  }
+
+  /** grpc-js tells so of the end of every call, the successful ones included. */
+  onCancel(): void {
+    this.#isOver = true;
+    if (this.#isAdmitted) this.#options.calls.leave(this.#place);
+    this.#observed?.end();
+    this.#next.onCancel();
+  }
 
   // On a stream that its client has left grpc-js sends nothing.
-  readonly #onAnswer = (answer: Answer): void => {
+  #answered(answer: Answer): void {
     if (!streamOf(this.#call).closed) this.#observed?.answered(answer);
-  };
+  }
 
-  readonly #refuse = (error: unknown): void => {
+  #refuse(error: unknown): void {
     this.#call.sendStatus(statusOf(error, this.#options.log));
-  };
+  }
 
   // A client that does not read never gets its status; one that does not send may go on. Both are cut off.
-  readonly #end = (error: unknown): void => {
+  #end(error: unknown): void {
     this.#refuse(error);
     setImmediate(() => streamOf(this.#call).close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
-  };
+  }
 }

@@ -1,5 +1,5 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
-import { shuttingDown, tooManyCalls } from "../domain/call-errors.ts";
+import { requestTimeout, shuttingDown, tooManyCalls } from "../domain/call-errors.ts";
 import type { RegistryError } from "../domain/errors.ts";
 import type { CallContext } from "./call-context.ts";
 
@@ -9,24 +9,41 @@ export type CallKind = "calls" | "listings" | "health" | "reflection";
 /** How many of each kind may be in flight. */
 export type CallLimits = Readonly<Record<CallKind, number>>;
 
+/** How late a message that does not come in time may be noticed. */
+const CHECK_INTERVAL_MS = 1_000;
+
 /** A call has its place for so long, however long its client keeps it waiting. */
 const MIN_PATIENCE_MS = 5_000;
 
 /** The place of one call among those in flight. */
 export class Place {
   readonly kind: CallKind;
-  /** Ends the call for the sake of another. */
-  readonly yieldTo: (reason: RegistryError) => void;
+  /** Takes the place away: ends the call. */
+  readonly takeAway: (reason: RegistryError) => void;
   #waitingSince = Infinity;
+  #messagePatienceMs = Infinity;
 
-  constructor(kind: CallKind, yieldTo: (reason: RegistryError) => void) {
+  constructor(kind: CallKind, takeAway: (reason: RegistryError) => void) {
     this.kind = kind;
-    this.yieldTo = yieldTo;
+    this.takeAway = takeAway;
   }
 
   /** Since when the call does nothing but wait for its client to send or to read; Infinity when it does not. */
   get waitingSince(): number {
     return this.#waitingSince;
+  }
+
+  /** The call waits for its client to send its message, but no longer than this. */
+  expectMessage(patienceMs: number): void {
+    this.#messagePatienceMs = patienceMs;
+    this.beginWaiting();
+  }
+
+  /** Ends the call when its message has not come in time. */
+  checkMessage(now: number): void {
+    if (now - this.#waitingSince < this.#messagePatienceMs) return;
+    this.takeAway(requestTimeout(this.#messagePatienceMs / 1000));
+    this.endWaiting();
   }
 
   /** The call waits for its client from now on. */
@@ -37,6 +54,7 @@ export class Place {
   /** The client has done its part. */
   endWaiting(): void {
     this.#waitingSince = Infinity;
+    this.#messagePatienceMs = Infinity;
   }
 }
 
@@ -54,6 +72,7 @@ export class CallTracker {
   };
   readonly #streams = new Set<CallContext>();
   readonly #idle = Promise.withResolvers<void>();
+  #checks: NodeJS.Timeout | undefined;
   #openCalls = 0;
   #draining = false;
 
@@ -85,22 +104,26 @@ export class CallTracker {
   }
 
   /**
-   * Gives a call its place until what this returns is called; for the gate.
+   * Gives a call its place until it leaves; for the gate.
    *
    * @throws RegistryError SHUTTING_DOWN during a drain, TOO_MANY_CALLS when there is no place.
    */
-  admit(place: Place): () => void {
+  admit(place: Place): void {
     if (this.#draining) throw shuttingDown();
     const places = this.#places[place.kind];
     const limit = this.#limits[place.kind];
     if (places.size >= limit) clearPlace(places, tooManyCalls(place.kind, limit));
     places.add(place);
     this.#openCalls += 1;
-    return () => {
-      places.delete(place);
-      this.#openCalls -= 1;
-      this.#settle();
-    };
+    // One timer for all: a timer for each call would cost as much as the rest of this.
+    this.#checks ??= setInterval(() => this.#checkMessages(), CHECK_INTERVAL_MS).unref();
+  }
+
+  /** Takes back the place of a call that is over; for the gate. */
+  leave(place: Place): void {
+    this.#places[place.kind].delete(place);
+    this.#openCalls -= 1;
+    this.#settle();
   }
 
   /** Holds an open stream until it is released; for the adapter. */
@@ -114,6 +137,14 @@ export class CallTracker {
     this.#streams.delete(stream);
   }
 
+  #checkMessages(): void {
+    const now = performance.now();
+    for (const places of Object.values(this.#places)) for (const place of places) place.checkMessage(now);
+    if (this.#openCalls > 0) return;
+    clearInterval(this.#checks);
+    this.#checks = undefined;
+  }
+
   #settle(): void {
     if (this.#draining && this.#openCalls === 0) this.#idle.resolve();
   }
@@ -124,5 +155,5 @@ function clearPlace(places: Set<Place>, refusal: RegistryError): void {
   const [longest] = [...places].sort((a, b) => a.waitingSince - b.waitingSince);
   if (longest === undefined || performance.now() - longest.waitingSince < MIN_PATIENCE_MS) throw refusal;
   places.delete(longest);
-  longest.yieldTo(refusal);
+  longest.takeAway(refusal);
 }

@@ -28,7 +28,10 @@ export function addModelRegistryService(server: Server, registry: Registry, opti
         },
       },
 
-      getVersion: async (request, context) => encodeModelVersion(await registry.getVersion(request, context)),
+      getVersion: (request, context) => {
+        const record = registry.getVersion(request, context);
+        return record instanceof Promise ? record.then(encodeModelVersion) : encodeModelVersion(record);
+      },
 
       listVersions: (request, { caller, signal, observed }) => {
         const start = versionPageTokens.decode(request);

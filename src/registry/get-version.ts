@@ -30,19 +30,19 @@ export interface Sources {
 }
 
 /**
- * Reads the serialized record of exactly the version that is asked for, build metadata being no part of it, or of the
- * highest version in a range.
+ * The serialized record of exactly the version that is asked for, build metadata being no part of it, or of the highest
+ * version in a range; at once where it is in memory.
  *
  * @throws RegistryError INVALID_REQUEST, PERMISSION_DENIED, MODEL_NOT_FOUND, VERSION_NOT_FOUND; the signal's reason
  *   when that aborts.
  */
-export async function getVersion(
+export function getVersion(
   sources: Sources,
   request: GetVersionRequest,
   context: CallerContext,
-): Promise<Uint8Array> {
+): Uint8Array | Promise<Uint8Array> {
   const cached = findCached(sources.records, request);
-  if (cached === undefined) return await readVersion(sources, request, context);
+  if (cached === undefined) return readVersion(sources, request, context);
   requireReading(context.caller, cached.model);
   return cached.record;
 }

@@ -88,8 +88,10 @@ function openPool({ connection, onConnectionError }: DatabaseOptions, settings: 
     keepAlive: true,
     ...settings,
   });
-  pool.on("error", onConnectionError);
-  pool.on("connect", (client) => client.on("error", onConnectionError));
+  // A pool that has ended does not wait until its connections have.
+  pool.on("error", (error) => pool.ending || onConnectionError(error));
+  // Whoever has a client hears of it by a query; of one that nobody has, the pool tells.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

@@ -82,7 +82,8 @@ const context = { start: undefined, caller: anybody, signal };
 
 function get(request: MessageInitShape<typeof GetVersionRequestSchema>) {
   return async () => {
-    await registry.getVersion(create(GetVersionRequestSchema, { model, ...request }), context).catch(() => undefined);
+    const work = async () => await registry.getVersion(create(GetVersionRequestSchema, { model, ...request }), context);
+    await work().catch(() => undefined);
   };
 }
 
