@@ -10,6 +10,7 @@ import type { Dependency, Registration } from "../domain/registration.ts";
 import type { Version } from "../domain/version.ts";
 import type { Database } from "../store/database.ts";
 import { isOutcomeUnknown } from "../store/database-failure.ts";
+import type { InsertQueue } from "../store/insert-queue.ts";
 import {
   type ExistingRow,
   findByRequestId,
@@ -43,22 +44,29 @@ const PATIENCE_MS = 5_000;
 const RETRY_MS = 50;
 const MAX_ATTEMPTS = 5;
 
+/** Where rows are inserted. */
+export interface InsertTarget {
+  readonly database: Database;
+  readonly inserts: InsertQueue;
+}
+
 /**
- * Inserts the row and finds out what became of it, also when the connection is lost around the commit.
+ * Inserts the row and finds out what became of it, also when the connection is lost around the commit. A caller who is gone
+ * leaves before the row is sent, never after.
  *
  * @throws RegistryError DATABASE_UNAVAILABLE when nothing could be sent, or when it could not be found out in 5 s; then
- *   OUTCOME_UNKNOWN for a registration that is not safe to repeat.
+ *   OUTCOME_UNKNOWN for a registration that is not safe to repeat. The signal's reason.
  */
 export async function insertUntilKnown(
-  database: Database,
+  target: InsertTarget,
   row: ModelVersionTable,
-  registration: NumberedRegistration,
+  { registration, signal }: { registration: NumberedRegistration; signal: AbortSignal },
 ): Promise<Insertion> {
   const deadline = performance.now() + PATIENCE_MS;
   let isUnknown = false;
   for (;;) {
     try {
-      return await insert(database, row, registration);
+      return await insert(target, row, { registration, signal: isUnknown ? undefined : signal });
     } catch (error) {
       isUnknown ||= isOutcomeUnknown(error);
       if (!isUnknown) throw error;
@@ -78,13 +86,14 @@ function toUnknown({ model, version }: NumberedRegistration, cause: unknown): Re
 }
 
 async function insert(
-  database: Database,
+  { database, inserts }: InsertTarget,
   row: ModelVersionTable,
-  registration: PermittedRegistration,
+  { registration, signal }: { registration: PermittedRegistration; signal: AbortSignal | undefined },
 ): Promise<Insertion> {
   const keys = dependencyKeys(registration);
   for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
-    if (await insertVersion(database, row, keys)) return { kind: "stored" };
+    const isStored = keys.length === 0 ? await inserts.insert(row, signal) : await insertVersion(database, row, keys);
+    if (isStored) return { kind: "stored" };
     const obstacle = await findObstacle(database, row, registration);
     if (obstacle?.kind === "taken" && obstacle.existing.attempt === row.attempt) return { kind: "stored" };
     if (obstacle !== undefined) return obstacle;

@@ -26,6 +26,7 @@ import type { CallerContext } from "./caller-context.ts";
 import {
   findObstacle,
   type Insertion,
+  type InsertTarget,
   insertUntilKnown,
   type NumberedRegistration,
   type Obstacle,
@@ -49,8 +50,7 @@ export interface Registered {
 }
 
 /** Where versions are registered. */
-export interface Registrar {
-  readonly database: Database;
+export interface Registrar extends InsertTarget {
   /** Keeps what was stored for those who read it next. */
   readonly records: RecordCache;
   /** The increments that wait for their turn. */
@@ -84,18 +84,18 @@ export async function registerVersion(
   const numbered = { ...registration, version: number.version };
   const row = toRow(numbered);
   signal.throwIfAborted();
-  const insertion = await store(registrar, row, numbered);
+  const insertion = await store(registrar, row, { registration: numbered, signal });
   return insertion.kind === "stored" ? stored(row) : repeated(answerOrRefuse(insertion, row, registration));
 }
 
 async function store(
-  { database, records }: Registrar,
+  registrar: Registrar,
   row: ModelVersionTable,
-  registration: NumberedRegistration,
+  context: { registration: NumberedRegistration; signal: AbortSignal },
 ): Promise<Insertion> {
-  const keep = records.begin();
-  const insertion = await insertUntilKnown(database, row, registration);
-  if (insertion.kind === "stored") keep(registration, row.record);
+  const keep = registrar.records.begin();
+  const insertion = await insertUntilKnown(registrar, row, context);
+  if (insertion.kind === "stored") keep(context.registration, row.record);
   return insertion;
 }
 
@@ -123,7 +123,7 @@ async function registerNext(
       if (next.kind === "first") return repeated(answerRepetition(registration, next.first));
       const numbered = { ...registration, version: next.version };
       const row = toRow(numbered);
-      const insertion = await store(registrar, row, numbered);
+      const insertion = await store(registrar, row, { registration: numbered, signal });
       if (insertion.kind === "stored") return stored(row);
       if (insertion.kind !== "taken") return repeated(answerOrRefuse(insertion, row, registration));
       await sleep(Math.random() * Math.min(2 ** attempts, 50));

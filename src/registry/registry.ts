@@ -4,6 +4,7 @@ import type {
   ListVersionsRequest,
   RegisterVersionRequest,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import { InsertQueue } from "../store/insert-queue.ts";
 import type { CallerContext } from "./caller-context.ts";
 import { getVersion, type Sources } from "./get-version.ts";
 import { listModels } from "./list-models.ts";
@@ -18,7 +19,7 @@ export type Registry = ReturnType<typeof createRegistry>;
 /** Binds the operations to a database, and to what has copies of its records. */
 export function createRegistry(sources: Sources) {
   const { database, records } = sources;
-  const registrar = { database, records, increments: new ModelQueue() };
+  const registrar = { database, inserts: new InsertQueue(database), records, increments: new ModelQueue() };
   return {
     registerVersion: (request: RegisterVersionRequest, context: RegistrationContext) =>
       registerVersion(registrar, request, context),

@@ -22,22 +22,42 @@ interface DependencyParams {
   readonly dependency_keys: readonly Uint8Array[];
 }
 
-const insertStatement = statement<ModelVersionTable, never>((db, param) =>
-  db
-    .insertInto("model_version")
-    .values({
-      model: param("model"),
-      precedence: param("precedence"),
-      version: param("version"),
-      record: param("record"),
-      digest: param("digest"),
-      registered_at: param("registered_at"),
-      registered_by: param("registered_by"),
-      attempt: param("attempt"),
-      request_id: param("request_id"),
-    })
-    .onConflict((conflict) => conflict.doNothing()),
-);
+const columns = [
+  "model",
+  "precedence",
+  "version",
+  "record",
+  "digest",
+  "registered_at",
+  "registered_by",
+  "attempt",
+  "request_id",
+] as const satisfies (keyof ModelVersionTable)[];
+
+type Rows = Readonly<Record<string, ModelVersionTable[keyof ModelVersionTable]>>;
+
+// Of two rows of one statement that are in each other's way the first is inserted.
+const insertStatementOf = (count: number) =>
+  statement<Rows, { attempt: string }>((db, param) => {
+    const values = Array.from({ length: count }, (_, index) =>
+      sql.join(columns.map((column) => sql`${param(paramOf(column, index))}`)),
+    );
+    return {
+      compile: () =>
+        sql<{ attempt: string }>`
+          insert into model_version (${sql.join(columns.map((column) => sql.ref(column)))})
+          values (${sql.join(values, sql`), (`)})
+          on conflict do nothing
+          returning attempt`.compile(db),
+    };
+  });
+
+/** By the number of their rows. */
+const insertStatements = new Map<number, ReturnType<typeof insertStatementOf>>();
+
+function paramOf(column: string, index: number): string {
+  return `${column} ${index}`;
+}
 
 // One statement, so that the dependencies are looked up in the view of the very transaction that inserts.
 const insertDependentStatement = statement<ModelVersionTable & DependencyParams, never>((db, param) => ({
@@ -68,17 +88,39 @@ function missingDependencies(param: Param<DependencyParams>) {
 }
 
 /**
- * Stores a version, durably once this resolves; false when it is taken, when its request id was used before, or when
- * one of the dependencies is not registered.
+ * Stores versions, durably once this resolves, and answers the attempts of those that were stored; the others are taken, or
+ * their request ids were used before.
  */
+export async function insertVersions(
+  database: Database,
+  rows: readonly ModelVersionTable[],
+): Promise<ReadonlySet<string>> {
+  let insert = insertStatements.get(rows.length);
+  if (insert === undefined) {
+    insert = insertStatementOf(rows.length);
+    insertStatements.set(rows.length, insert);
+  }
+  const params: Record<string, Rows[string]> = {};
+  // In the order of the primary key: two statements that insert the same rows would else wait for each other.
+  for (const [index, row] of rows.toSorted(byKey).entries()) {
+    for (const column of columns) params[paramOf(column, index)] = row[column];
+  }
+  const stored = await insert(database, params);
+  return new Set(stored.rows.map(({ attempt }) => attempt));
+}
+
+function byKey(a: ModelVersionTable, b: ModelVersionTable): number {
+  return a.model < b.model ? -1 : a.model > b.model ? 1 : Buffer.compare(a.precedence, b.precedence);
+}
+
+/** Stores a version as `insertVersions` does; false also when one of the dependencies is not registered. */
 export async function insertVersion(
   database: Database,
   row: ModelVersionTable,
   dependencies: readonly VersionKey[] = [],
 ): Promise<boolean> {
-  const { numAffectedRows } = await (dependencies.length === 0
-    ? insertStatement(database, row)
-    : insertDependentStatement(database, { ...row, ...toParams(dependencies) }));
+  if (dependencies.length === 0) return (await insertVersions(database, [row])).has(row.attempt);
+  const { numAffectedRows } = await insertDependentStatement(database, { ...row, ...toParams(dependencies) });
   return numAffectedRows === 1n;
 }
 

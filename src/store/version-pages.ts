@@ -1,12 +1,12 @@
 // How the versions of a model are read in their order: pages of an interval, bounded by rows and bytes, by the primary
 // key, or by the index of releases where prereleases are left out.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { type RawBuilder, sql } from "kysely";
 import pLimit from "p-limit";
 import type { ModelName } from "../domain/model-name.ts";
 import type { VersionInterval } from "../domain/version-range.ts";
 import type { Database } from "./database.ts";
+import { endOf } from "./end-of.ts";
 import type { ModelVersionTable } from "./schema.ts";
 import { type Param, type Statement, statement } from "./statement.ts";
 
@@ -84,17 +84,6 @@ async function inTurn<T>(read: () => Promise<T>): Promise<T> {
   });
   return await promise;
 }
-
-/** Resolves when the work has ended, one way or the other, or after the time. */
-async function endOf(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  const timer = new AbortController();
-  const timeout = sleep(timeoutMs, undefined, { signal: timer.signal });
-  await Promise.race([work, timeout]).catch(ignore);
-  timer.abort();
-  await timeout.catch(ignore);
-}
-
-function ignore(): void {}
 
 interface PageParams extends PageBounds {
   readonly model: ModelName;

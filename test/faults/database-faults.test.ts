@@ -33,7 +33,7 @@ async function start(settings: Record<string, string> = {}): Promise<void> {
   await seedLoad(test.database);
   proxy = stack.use(new DatabaseProxy(test.connection));
   const url = await proxy.listen(testRoles.service);
-  service = stack.use(await startServiceProcess({ DATABASE_URL: url, ...settings }));
+  service = stack.use(await startServiceProcess({ DATABASE_URL: url, STELE_RECORD_CACHE_MIB: "0", ...settings }));
   client = stack.use(new RegistryClient(service.address));
   load = new RegistryLoad(client);
 }

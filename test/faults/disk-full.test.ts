@@ -26,7 +26,7 @@ afterEach(async () => await stack.disposeAsync());
 
 async function startService(): Promise<void> {
   await postgres.migrate();
-  const service = stack.use(await startServiceProcess({ DATABASE_URL: postgres.url }));
+  const service = stack.use(await startServiceProcess({ DATABASE_URL: postgres.url, STELE_RECORD_CACHE_MIB: "0" }));
   client = stack.use(new RegistryClient(service.address));
 }
 

@@ -53,8 +53,9 @@ async function untilStreaming(): Promise<void> {
   await expect.poll(streams, { timeout: 10_000 }).toBe(1);
 }
 
-async function startService(replicaUrl: string): Promise<void> {
-  service = stack.use(await startServiceProcess({ DATABASE_URL: primaryUrl, DATABASE_READ_URL: replicaUrl }));
+async function startService(replicaUrl: string, recordCacheMib = 0): Promise<void> {
+  const settings = { DATABASE_URL: primaryUrl, DATABASE_READ_URL: replicaUrl };
+  service = stack.use(await startServiceProcess({ ...settings, STELE_RECORD_CACHE_MIB: String(recordCacheMib) }));
   client = stack.use(new RegistryClient(service.address));
 }
 
@@ -193,7 +194,7 @@ it.each([
 );
 
 it("forgets what a primary had that is replaced by one that lacks it", async () => {
-  await startService(primaryUrl);
+  await startService(primaryUrl, 32);
   await standby.stop();
   const lost = await client.registerBare("new", "1.0.0");
   expect(await client.getExact("new", "1.0.0")).toEqual(lost);

@@ -11,7 +11,7 @@ export interface TestService extends AsyncDisposable {
   readonly client: RegistryClient;
 }
 
-/** The service at STELE_ADDRESS, or one of its own in this process, on a fresh database. */
+/** The service at STELE_ADDRESS, or one of its own in this process, on a fresh database, of which it keeps nothing. */
 export async function useService(): Promise<TestService> {
   await using stack = new AsyncDisposableStack();
   const address = process.env["STELE_ADDRESS"] ?? (await startOwn(stack));
@@ -27,7 +27,7 @@ export function uniqueModel(prefix = "model"): string {
 
 async function startOwn(stack: AsyncDisposableStack): Promise<string> {
   const { url } = stack.use(await createTestDatabase());
-  const config = readConfig({ STELE_LISTEN: "127.0.0.1:0", DATABASE_URL: url });
+  const config = readConfig({ STELE_LISTEN: "127.0.0.1:0", DATABASE_URL: url, STELE_RECORD_CACHE_MIB: "0" });
   const service = stack.use(await startService(config, pino({ level: "silent" })));
   return service.address;
 }
