@@ -66,7 +66,7 @@ async function serve(config: Config, { store, access, telemetry, log }: Parts): 
   // A client may watch the health on each of its connections.
   const calls = new CallTracker({ ...callLimits, health: connections, reflection: MAX_REFLECTIONS });
   const health = new Health();
-  const instruments = new Instruments(telemetry.meter);
+  const instruments = new Instruments(telemetry.meter, telemetry.durations);
   const observer = { spans: telemetry.spans, instruments, log, logsCalls: config.logsCalls };
   const gate = createGate({ calls, authenticate: access.authenticate, openAs, log, observer });
   const server = new Server({ ...connectionOptions(config.limits), interceptors: [gate] });

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cancelled } from "../domain/call-errors.ts";
 import { internal } from "../domain/errors.ts";
+import { CallDurations } from "../telemetry/call-durations.ts";
 import { Instruments } from "../telemetry/instruments.ts";
 import { type CallLog, ObservedCall } from "./call-observer.ts";
 import { type Answer, statusOf } from "./status.ts";
@@ -27,7 +28,7 @@ function linesOf({ path = GET, headers = {}, answers = [], deadline = Infinity, 
   const log: CallLog = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-  const instruments = new Instruments(createNoopMeter());
+  const instruments = new Instruments(createNoopMeter(), new CallDurations());
   const options = { instruments, spans: undefined, log, logsCalls };
   const observed = new ObservedCall(options, callOf(deadline), path, metadata);
   for (const answer of answers) observed.answered(answer);

@@ -1,7 +1,8 @@
 // What the service measures. Names and units are OpenTelemetry's semantic conventions where these have one; docs/operations.md
 // says at which value to act.
 
-import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
+import type { Counter, Meter } from "@opentelemetry/api";
+import type { CallDurations } from "./call-durations.ts";
 import {
   DB_CONNECTION_COUNT,
   DB_CONNECTION_MAX,
@@ -10,9 +11,6 @@ import {
   DB_CONNECTION_STATE,
   ERROR_TYPE,
   RPC_METHOD,
-  RPC_SERVER_CALL_DURATION,
-  RPC_STATUS_CODE,
-  RPC_SYSTEM_NAME,
 } from "./conventions.ts";
 
 /** A call that is over. */
@@ -42,27 +40,18 @@ export interface Readings {
   readonly reachable: () => Readonly<Record<string, boolean>>;
 }
 
-// In seconds, as the conventions advise.
-const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-
-/** The instruments of one meter. */
+/** The instruments of one meter, and the durations of calls. */
 export class Instruments {
   readonly #meter: Meter;
-  readonly #callDuration: Histogram;
+  readonly #durations: CallDurations;
   readonly #rows: Counter;
   readonly #bytes: Counter;
   readonly #registrations: Counter;
   readonly #databaseErrors: Counter;
-  // Making attributes anew for each call would cost more than recording it.
-  readonly #callAttributes = new Map<string, Attributes>();
 
-  constructor(meter: Meter) {
+  constructor(meter: Meter, durations: CallDurations) {
     this.#meter = meter;
-    this.#callDuration = meter.createHistogram(RPC_SERVER_CALL_DURATION, {
-      description: "How long calls took until their status was sent.",
-      unit: "s",
-      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-    });
+    this.#durations = durations;
     this.#rows = meter.createCounter("stele.listing.entries", { description: "Versions and models streamed." });
     this.#bytes = meter.createCounter("stele.listing.size", { description: "Bytes of streamed messages.", unit: "By" });
     this.#registrations = meter.createCounter("stele.registrations", {
@@ -75,18 +64,7 @@ export class Instruments {
 
   /** A call is over. */
   callEnded({ method, status, durationMs }: EndedCall): void {
-    const key = `${method} ${status}`;
-    let attributes = this.#callAttributes.get(key);
-    if (attributes === undefined) {
-      attributes = {
-        [RPC_SYSTEM_NAME]: "grpc",
-        [RPC_METHOD]: method,
-        [RPC_STATUS_CODE]: status,
-        ...(status !== "OK" && { [ERROR_TYPE]: status }),
-      };
-      this.#callAttributes.set(key, attributes);
-    }
-    this.#callDuration.record(durationMs / 1000, attributes);
+    this.#durations.record(method, status, durationMs / 1000);
   }
 
   /** A message of a listing was made. */

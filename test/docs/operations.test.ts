@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, it } from "vitest";
+import { CallDurations } from "../../src/telemetry/call-durations.ts";
 import { Instruments } from "../../src/telemetry/instruments.ts";
 import { serveMetrics } from "../../src/telemetry/prometheus.ts";
 import { readDocument } from "../support/document.ts";
@@ -11,8 +12,9 @@ let printed: string;
 
 // Everything that can be told is told once: a counter is printed when it has counted.
 beforeAll(async () => {
-  await using metrics = await serveMetrics({ host: "127.0.0.1", port: 0 }, "0.0.0");
-  const instruments = new Instruments(metrics.meter);
+  const durations = new CallDurations();
+  await using metrics = await serveMetrics({ host: "127.0.0.1", port: 0 }, { version: "0.0.0", durations });
+  const instruments = new Instruments(metrics.meter, durations);
   const told = {
     callEnded: () => instruments.callEnded({ method: "s/M", status: "INTERNAL", durationMs: 1 }),
     listed: () => instruments.listed("s/M", 1, 1),

@@ -26,6 +26,7 @@ import { anybody } from "../../src/domain/caller.ts";
 import { addService, type Implementation } from "../../src/grpc/adapter.ts";
 import { createGate } from "../../src/grpc/call-gate.ts";
 import { CallTracker } from "../../src/grpc/call-tracker.ts";
+import { CallDurations } from "../../src/telemetry/call-durations.ts";
 import { Instruments } from "../../src/telemetry/instruments.ts";
 import { type RpcError, readError } from "./rpc-error.ts";
 
@@ -48,7 +49,7 @@ export async function serveFake(handlers: Partial<Handlers>): Promise<FakeRegist
   const record = (context: object, message: string) => void logged.push({ ...context, message });
   const log = { error: record, warn: record };
   const observer = {
-    instruments: new Instruments(createNoopMeter()),
+    instruments: new Instruments(createNoopMeter(), new CallDurations()),
     spans: undefined,
     log: { ...log, debug: record, info: record },
     logsCalls: false,
