@@ -2,7 +2,6 @@
 // that. A cancel request names a connection, not a query, and takes effect some time later; so a connection goes back
 // to the pool only when neither can happen any more, and is closed where a request was sent and nothing was cancelled.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery } from "kysely";
 import type pg from "pg";
 import { connectionsOf } from "./connections.ts";
@@ -44,17 +43,15 @@ interface CancelledBy {
   readonly applicationName: string;
 }
 
-const ENDED = new Error("the read has ended");
-
 /** Sends a cancel request some time after the signal aborts, and gives the connection back once that is settled. */
 class Cancellation {
   isQueryCanceled = false;
   readonly #client: pg.PoolClient;
   readonly #by: CancelledBy;
   readonly #signal: AbortSignal;
-  readonly #ended = new AbortController();
-  /** Whether a request was sent and heard; undefined where none was sent. */
-  #request: Promise<boolean | undefined> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Whether a request that was sent was heard. */
+  #request: Promise<boolean> | undefined;
 
   constructor(client: pg.PoolClient, by: CancelledBy, signal: AbortSignal) {
     this.#client = client;
@@ -65,23 +62,18 @@ class Cancellation {
 
   async end(): Promise<void> {
     this.#signal.removeEventListener("abort", this.#onAbort);
-    // Without a reason of ours each read would make an exception, with its stack.
-    this.#ended.abort(ENDED);
-    const isHeard = await this.#request;
-    const isSettled = isHeard === undefined || (isHeard && this.isQueryCanceled);
+    clearTimeout(this.#timer);
+    const isSettled = this.#request === undefined || ((await this.#request) && this.isQueryCanceled);
     this.#client.release(!isSettled);
   }
 
   readonly #onAbort = (): void => {
-    this.#request = this.#cancel();
+    this.#timer = setTimeout(() => {
+      this.#request = this.#cancel();
+    }, PATIENCE_MS);
   };
 
-  async #cancel(): Promise<boolean | undefined> {
-    try {
-      await sleep(PATIENCE_MS, undefined, { signal: this.#ended.signal });
-    } catch {
-      return undefined;
-    }
+  async #cancel(): Promise<boolean> {
     // pg knows the backend from the start of the connection and does not declare it.
     const { processID } = this.#client as pg.PoolClient & { processID: number };
     try {

@@ -25,7 +25,7 @@ let client: RegistryClient;
 beforeAll(async () => {
   stack = new AsyncDisposableStack();
   test = stack.use(await createTestDatabase());
-  const config = readConfig({ STELE_LISTEN: "127.0.0.1:0", DATABASE_URL: test.url });
+  const config = readConfig({ STELE_RECORD_CACHE_MIB: "0", STELE_LISTEN: "127.0.0.1:0", DATABASE_URL: test.url });
   const service = stack.use(await startService(config, pino({ level: "silent" })));
   client = stack.use(new RegistryClient(service.address));
   await client.registerBare(model, "1.0.0");
