@@ -7,6 +7,14 @@ import type {
   ListVersionsResponse,
   RegisterVersionResponse,
 } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import {
+  fieldSize,
+  messageFieldSize,
+  textFieldSize,
+  writeFieldStart,
+  writeMessageField,
+  writeTextField,
+} from "../domain/wire-fields.ts";
 import type { Encoded } from "./adapter.ts";
 
 const MODEL_VERSION_TAG = 0x0a; // model_version [1] of ListedVersion and of both unary responses
@@ -15,8 +23,8 @@ const NEXT_PAGE_TOKEN_TAG = 0x12; // next_page_token [2] of both
 
 /** A GetVersionResponse or RegisterVersionResponse that holds the record. */
 export function encodeModelVersion(record: Uint8Array): Encoded<GetVersionResponse & RegisterVersionResponse> {
-  const bytes = Buffer.allocUnsafe(fieldSize(record.length));
-  writeField(bytes, 0, MODEL_VERSION_TAG, record);
+  const bytes = Buffer.allocUnsafe(messageFieldSize(record));
+  writeMessageField(bytes, 0, MODEL_VERSION_TAG, record);
   return bytes as Encoded<GetVersionResponse & RegisterVersionResponse>;
 }
 
@@ -38,41 +46,16 @@ export function encodeListModelsResponse(
 
 /** With an inner tag each entry is a message with that one field. */
 function encodePage(entries: readonly Uint8Array[], nextPageToken: string, innerTag?: number): Buffer {
-  const token = Buffer.from(nextPageToken, "latin1");
   const entrySize = ({ length }: Uint8Array) => (innerTag === undefined ? length : fieldSize(length));
-  const tokenSize = token.length === 0 ? 0 : fieldSize(token.length);
+  const tokenSize = textFieldSize(nextPageToken);
   const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + fieldSize(entrySize(entry)), tokenSize));
   let at = 0;
   for (const entry of entries) {
-    at = writeTag(bytes, at, ENTRIES_TAG, entrySize(entry));
-    if (innerTag !== undefined) at = writeTag(bytes, at, innerTag, entry.length);
+    at = writeFieldStart(bytes, at, ENTRIES_TAG, entrySize(entry));
+    if (innerTag !== undefined) at = writeFieldStart(bytes, at, innerTag, entry.length);
     bytes.set(entry, at);
     at += entry.length;
   }
-  if (token.length > 0) writeField(bytes, at, NEXT_PAGE_TOKEN_TAG, token);
+  writeTextField(bytes, at, NEXT_PAGE_TOKEN_TAG, nextPageToken);
   return bytes;
-}
-
-/** The size of a length-delimited field with a one-byte tag. */
-function fieldSize(length: number): number {
-  return 1 + varintSize(length) + length;
-}
-
-function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) size += 1;
-  return size;
-}
-
-function writeField(bytes: Buffer, at: number, tag: number, value: Uint8Array): number {
-  const start = writeTag(bytes, at, tag, value.length);
-  bytes.set(value, start);
-  return start + value.length;
-}
-
-function writeTag(bytes: Buffer, at: number, tag: number, length: number): number {
-  let next = bytes.writeUInt8(tag, at);
-  let rest = length;
-  for (; rest > 0x7f; rest >>>= 7) next = bytes.writeUInt8((rest & 0x7f) | 0x80, next);
-  return bytes.writeUInt8(rest, next);
 }

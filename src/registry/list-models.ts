@@ -1,9 +1,9 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { type ListModelsRequest, ModelSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
+import type { ListModelsRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { requireSomeReading } from "../domain/caller.ts";
 import { parseModelPrefix } from "../domain/model-name.ts";
 import type { NameInterval } from "../domain/model-names.ts";
 import { Violations } from "../domain/violations.ts";
+import { textFieldSize, writeTextField } from "../domain/wire-fields.ts";
 import type { Database } from "../store/database.ts";
 import { listModelPage, type ModelRow } from "../store/model-pages.ts";
 import { cutPages, type Entry, type ListingContext, type Page, remainingLimit, type Stretch } from "./listing-pages.ts";
@@ -17,8 +17,11 @@ interface Listing {
 }
 
 // The first read is small, so that the first message is fast.
-const FIRST_READ_ROWS = 50;
+const FIRST_READ_ROWS = 100;
 const NEXT_READS_ROWS = 500;
+
+/** The tags of Model. */
+const tags = { name: 0x0a, highestRelease: 0x12, highestVersion: 0x1a };
 
 /**
  * Lists the models that the caller may read by name in pages, each with its highest versions.
@@ -65,9 +68,18 @@ async function* readModels(
   }
 }
 
-function toEntry({ model, highest_release, highest_version }: ModelRow): Entry {
-  const init = { name: model, highestRelease: highest_release ?? "", highestVersion: highest_version };
-  return { key: Buffer.from(model, "latin1"), bytes: toBinary(ModelSchema, create(ModelSchema, init)) };
+function toEntry(row: ModelRow): Entry {
+  return { key: Buffer.from(row.model, "latin1"), bytes: encodeModel(row) };
+}
+
+/** The serialized stele.v1.Model. */
+export function encodeModel({ model, highest_release, highest_version }: ModelRow): Uint8Array {
+  const release = highest_release ?? "";
+  const bytes = Buffer.allocUnsafe(textFieldSize(model) + textFieldSize(release) + textFieldSize(highest_version));
+  let at = writeTextField(bytes, 0, tags.name, model);
+  at = writeTextField(bytes, at, tags.highestRelease, release);
+  writeTextField(bytes, at, tags.highestVersion, highest_version);
+  return bytes;
 }
 
 function parseListing(request: ListModelsRequest): Listing {

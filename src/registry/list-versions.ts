@@ -84,8 +84,8 @@ function toEntry({ precedence, record }: PageRow<"record">): Entry {
 }
 
 function summarize(model: ModelName): (row: PageRow<"summary">) => Entry {
-  return ({ precedence, version, digest, registered_at, registered_by }) => {
-    const registered = { at: registered_at, by: registered_by };
+  return ({ precedence, version, digest_text: digest, registered_at_ms, registered_by }) => {
+    const registered = { at: new Date(registered_at_ms), by: registered_by };
     return { key: precedence, bytes: encodeRecord({ model, version, digest, registered }) };
   };
 }

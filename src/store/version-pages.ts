@@ -12,16 +12,24 @@ import { type Param, type Statement, statement } from "./statement.ts";
 
 const columnSets = {
   number: ["version"],
-  summary: ["version", "digest", "registered_at", "registered_by"],
+  summary: ["version", "digest_text", "registered_at_ms", "registered_by"],
   record: ["record"],
-  everything: ["version", "digest", "registered_at", "registered_by", "record"],
-} as const satisfies Record<string, readonly (keyof ModelVersionTable)[]>;
+  everything: ["version", "digest_text", "registered_at_ms", "registered_by", "record"],
+} as const satisfies Record<string, readonly (keyof Columns)[]>;
+
+/** The columns of the table, and what is made of some where it would cost more to make it of what the driver answers. */
+interface Columns extends ModelVersionTable {
+  /** As records have it. */
+  readonly digest_text: string;
+  /** Since 1970. */
+  readonly registered_at_ms: number;
+}
 
 /** Which columns are read; what is not needed is neither read nor sent. */
 export type ColumnSet = keyof typeof columnSets;
 
 /** A version of a page: its place in the order, and the columns that were asked for. */
-export type PageRow<C extends ColumnSet> = Pick<ModelVersionTable, "precedence" | (typeof columnSets)[C][number]>;
+export type PageRow<C extends ColumnSet> = Pick<Columns, "precedence" | (typeof columnSets)[C][number]>;
 
 /** The direction of a listing, by precedence. */
 export type Direction = "ascending" | "descending";
@@ -108,9 +116,9 @@ function pageStatements(columns: ColumnSet): Record<Direction, Record<keyof type
 }
 
 function pageStatement(columns: ColumnSet, order: RawBuilder<unknown>, condition: RawBuilder<unknown>): PageStatement {
-  const names = sql.join([sql.ref("precedence"), ...columnSets[columns].map((name) => sql.ref(name))]);
+  const names = ["precedence", ...columnSets[columns]] as const;
   const nextRows = (param: Param<PageParams>) => sql<PageRow<"record">>`
-    select ${names} from model_version
+    select ${sql.join(names.map(selectColumn))} from model_version
     where model = ${param("model")} and precedence >= ${param("from")} and precedence < ${param("to")}
       and ${condition}
     order by precedence ${order}
@@ -121,7 +129,7 @@ function pageStatement(columns: ColumnSet, order: RawBuilder<unknown>, condition
   return statement((db, param) => ({
     compile: () =>
       sql<PageRow<"record">>`
-      select ${names}
+      select ${sql.join(names.map((name) => sql.ref(name)))}
       from (
         select *, sum(octet_length(record)) over (order by precedence ${order} rows unbounded preceding)
           - octet_length(record) as bytes_before
@@ -130,6 +138,17 @@ function pageStatement(columns: ColumnSet, order: RawBuilder<unknown>, condition
       where bytes_before < ${param("maxBytes")}
       order by precedence ${order}`.compile(db),
   }));
+}
+
+function selectColumn(name: keyof Columns): RawBuilder<unknown> {
+  switch (name) {
+    case "digest_text":
+      return sql`'sha256:' || encode(digest, 'hex') as digest_text`;
+    case "registered_at_ms":
+      return sql`round(date_part('epoch', registered_at) * 1000) as registered_at_ms`;
+    default:
+      return sql.ref(name);
+  }
 }
 
 const statements = {

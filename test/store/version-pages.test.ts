@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { rcompare } from "semver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { formatDigest } from "../../src/domain/digest.ts";
 import type { ModelName } from "../../src/domain/model-name.ts";
 import { encodePrecedence, formatPrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
@@ -118,6 +119,26 @@ describe("listPage", () => {
     const query = { model, interval, direction: "ascending", columns: "number", maxRows: 9, maxBytes: 9 } as const;
     const { rows } = await listPage(test.database, query);
     expect(rows.map(({ version }) => version)).toEqual(["1.0.0+a-b", "1.2.0+d"]);
+  });
+
+  it("answers digests as records have them and moments to the millisecond", async () => {
+    const query = { interval: { ...everyKey, prereleases: true }, direction: "ascending", maxRows: 1_000 } as const;
+    const moment = fc.date({ min: new Date(0), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true });
+    const property = fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 200 }), async (moments) => {
+      const model = uniqueModel() as ModelName;
+      const given = moments.map((registered_at, index) => ({ ...rowOf(model, `1.0.${index}`), registered_at }));
+      await insertRows(test.database, given);
+      const { rows } = await listPage(test.database, { ...query, model, columns: "summary", maxBytes: 1 });
+      const expected = given.map(({ precedence, version, digest, registered_at, registered_by }) => ({
+        precedence: Buffer.from(precedence),
+        version,
+        digest_text: formatDigest(digest),
+        registered_at_ms: registered_at.getTime(),
+        registered_by,
+      }));
+      expect(rows).toEqual(expected);
+    });
+    await fc.assert(property, { numRuns: 30 });
   });
 
   it("is not held up for long by reads that never end", async () => {
