@@ -87,7 +87,7 @@ async function findExactRecord(
   const key = { model: version.model, precedence: encodePrecedence(version.version) };
   const copy = replica && (await findCopy(replica, key, signal));
   if (copy !== undefined) return copy;
-  const keep = records.begin();
+  const keep = records.keeper();
   const record = await findRecord(database, key, signal);
   if (record !== undefined) keep(version, record);
   return record;

@@ -93,7 +93,7 @@ async function store(
   row: ModelVersionTable,
   context: { registration: NumberedRegistration; signal: AbortSignal },
 ): Promise<Insertion> {
-  const keep = registrar.records.begin();
+  const keep = registrar.records.keeper();
   const insertion = await insertUntilKnown(registrar, row, context);
   if (insertion.kind === "stored") keep(context.registration, row.record);
   return insertion;

@@ -2,10 +2,11 @@
 // that. A cancel request names a connection, not a query, and takes effect some time later; so a connection goes back
 // to the pool only when neither can happen any more, and is closed where a request was sent and nothing was cancelled.
 
-import type { CompiledQuery } from "kysely";
+import type { CompiledQuery, QueryResult } from "kysely";
 import type pg from "pg";
 import { connectionsOf } from "./connections.ts";
 import type { Database } from "./database.ts";
+import { execute } from "./execution.ts";
 
 const QUERY_CANCELED = "57014";
 
@@ -16,16 +17,20 @@ const PATIENCE_MS = 20;
  * The rows of a read; when the signal aborts the database stops working on it, and the signal's reason is thrown. Where
  * nothing can be cancelled the read goes on, unheard.
  */
-export async function readRows<R>(database: Database, query: CompiledQuery<R>, signal: AbortSignal): Promise<R[]> {
+export async function executeRead<R>(
+  database: Database,
+  query: CompiledQuery<R>,
+  signal: AbortSignal,
+): Promise<QueryResult<R>> {
   signal.throwIfAborted();
   const { queries, control, applicationName } = connectionsOf(database) ?? {};
-  if (!queries || !control || !applicationName) return (await database.executeQuery(query)).rows;
+  if (!queries || !control || !applicationName) return await execute(database, query);
   const client = await queries.connect();
   const cancellation = new Cancellation(client, { control, applicationName }, signal);
   try {
     signal.throwIfAborted();
     const { rows } = await client.query(query.sql, [...query.parameters]);
-    return rows;
+    return { rows };
   } catch (error) {
     if (isCanceled(error)) cancellation.isQueryCanceled = true;
     throw signal.aborted ? signal.reason : error;

@@ -1,8 +1,7 @@
 import type pg from "pg";
 import { Availability } from "./availability.ts";
 import type { Database } from "./database.ts";
-import { isConnectionFailure } from "./database-failure.ts";
-import { type History, readHistory } from "./history.ts";
+import { type History, isUntold, readHistory } from "./history.ts";
 
 /** How a pool is used at this moment. */
 export interface PoolUse {
@@ -12,7 +11,7 @@ export interface PoolUse {
   readonly max: number;
 }
 
-/** What a database is reached by, besides Kysely. */
+/** What a database is reached by. */
 export class Connections {
   readonly queries: pg.Pool;
   /** For cancel requests, which must not wait behind the queries; undefined where nothing can be cancelled. */
@@ -24,8 +23,7 @@ export class Connections {
   readonly availability = new Availability(() => this.cut());
   /** Told the code of every failure of the database. */
   onFailure: (code: string) => void = () => undefined;
-  /** Behind a transaction pooler each statement may lead elsewhere. */
-  #tellsHistory: boolean;
+  #tellsHistory = false;
   readonly #clients = new Set<pg.PoolClient>();
   readonly #histories = new Map<pg.ClientBase | pg.Pool, History>();
   #onHistory: (history: History) => void = () => undefined;
@@ -35,11 +33,11 @@ export class Connections {
     this.control = pools.control;
     this.probe = pools.probe;
     this.applicationName = pools.applicationName;
-    this.#tellsHistory = pools.control !== undefined;
     this.queries.on("connect", (client) => this.#clients.add(client));
     this.queries.on("remove", (client) => {
       this.#clients.delete(client);
-      if (this.#histories.delete(client)) this.#tellHistory();
+      // What the last one led to counts until there is another.
+      if (this.#histories.delete(client) && this.#histories.size > 0) this.#tellHistory();
     });
   }
 
@@ -66,25 +64,26 @@ export class Connections {
     try {
       this.#histories.set(connection, await readHistory(connection));
     } catch (error) {
-      if (isConnectionFailure(error)) throw error;
+      if (!isUntold(error)) throw error;
       // An engine that only speaks like Postgres; it need not be asked again.
       this.#tellsHistory = false;
     }
     this.#tellHistory();
   }
 
-  /** Tells the listener which history all connections lead to, now and whenever that may have changed. */
-  follow(listener: (history: History) => void): void {
+  /**
+   * Has a listener told which history all connections lead to, whenever that may have changed; to be called before the first
+   * connection is made. Behind a transaction pooler each statement may lead elsewhere, and nothing is told.
+   */
+  onHistory(listener: (history: History) => void): void {
     this.#onHistory = listener;
-    this.#tellHistory();
+    this.#tellsHistory = this.control !== undefined;
   }
 
-  // Without connections the last history counts; of connections that lead to several, such as to a primary that does not
-  // know yet that it was replaced, none counts.
+  // Of connections that lead to several, such as to a primary that does not know yet that it was replaced, none counts.
   #tellHistory(): void {
     const [history, ...others] = new Set(this.#histories.values());
-    if (!this.#tellsHistory || others.length > 0) this.#onHistory(undefined);
-    else if (this.#histories.size > 0) this.#onHistory(history);
+    this.#onHistory(this.#tellsHistory && others.length === 0 ? history : undefined);
   }
 
   /** Closes all pools. */

@@ -56,9 +56,18 @@ export function isConnectionFailure(error: unknown): boolean {
   return /^(08...|57P0[1235]|53300)$/.test(code) || isSocketError(code) || driverTexts.has(error.message);
 }
 
-// Disk full, out of memory, a limit of the server; a standby; statement_timeout; an I/O error. It answered: it did nothing.
+// Disk full, out of memory, a limit of the server; a standby; waiting too long; an I/O error. It answered: it did nothing.
 function isIncapable(code: string): boolean {
-  return /^(53(000|100|200|400)|58...|57014)$/.test(code) || code === READ_ONLY;
+  return /^(53(000|100|200|400)|58...)$/.test(code) || code === READ_ONLY || timeouts.has(code);
+}
+
+// statement_timeout, lock_timeout.
+const timeouts = new Set(["57014", "55P03"]);
+
+/** Whether a statement was refused because it waited for too long, such as for the row of another session. */
+export function hasWaitedTooLong(error: unknown): boolean {
+  if (!(error instanceof RegistryError) || !(error.cause instanceof Error)) return false;
+  return timeouts.has(codeOf(error.cause) ?? "");
 }
 
 function codeOf(error: Error): string | undefined {

@@ -101,7 +101,7 @@ function openPool({ connection, onConnectionError }: DatabaseOptions, settings: 
 async function setUp(client: pg.ClientBase, applicationName: string): Promise<void> {
   const settings =
     "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off; " +
-    `set statement_timeout = ${STATEMENT_TIMEOUT_MS}`;
+    `set statement_timeout = ${STATEMENT_TIMEOUT_MS}; set lock_timeout = ${LOCK_TIMEOUT_MS}`;
   const text = `${settings}; set application_name = '${applicationName}'`;
   // pg takes a time-out for one query, and does not declare it.
   await client.query({ text, query_timeout: SET_UP_TIMEOUT_MS } as pg.QueryConfig);
@@ -109,6 +109,9 @@ async function setUp(client: pg.ClientBase, applicationName: string): Promise<vo
 
 /** No statement takes as long, unless something is wrong with the database. */
 const STATEMENT_TIMEOUT_MS = 30_000;
+
+/** Nor does one wait so long for another session: for the same version, or for whoever locks the table. */
+const LOCK_TIMEOUT_MS = 5_000;
 
 /** The server gives up before, but for a commit that waits for a standby, which it waits for without end. */
 const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
@@ -136,7 +139,7 @@ class EndingClient extends pg.Client {
 
 /** A client that prepares each statement with parameters once per connection. */
 class PreparingClient extends EndingClient {
-  // biome-ignore lint/suspicious/noExplicitAny: as above; Kysely uses this one only.
+  // biome-ignore lint/suspicious/noExplicitAny: as above; this one is used for everything.
   override query(...args: any[]): any {
     const [text, values] = args;
     if (typeof text !== "string" || !Array.isArray(values) || values.length === 0) return super.query(...args);

@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 /** Resolves when the work has ended, one way or the other, or after the time. */
 export async function endOf(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  const timer = new AbortController();
-  const timeout = sleep(timeoutMs, undefined, { signal: timer.signal });
-  await Promise.race([work, timeout]).catch(ignore);
-  timer.abort();
-  await timeout.catch(ignore);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
+  work.then(ignore, ignore).then(resolve);
+  await promise;
+  clearTimeout(timer);
 }
 
 function ignore(): void {}

@@ -3,6 +3,7 @@
 
 import { RegistryError } from "../domain/errors.ts";
 import type { Database } from "./database.ts";
+import { hasWaitedTooLong } from "./database-failure.ts";
 import { endOf } from "./end-of.ts";
 import { insertVersion, insertVersions } from "./model-version-store.ts";
 import type { ModelVersionTable } from "./schema.ts";
@@ -60,13 +61,15 @@ export class InsertQueue {
   /** Takes from the queue what one statement writes, without those who have left. */
   #take(): Waiting[] {
     const batch: Waiting[] = [];
-    for (let sizeBytes = 0; batch.length < MAX_ROWS; ) {
-      const [next] = this.#waiting;
-      sizeBytes += next?.row.record.length ?? 0;
-      if (next === undefined || (batch.length > 0 && sizeBytes > MAX_BYTES)) break;
-      this.#waiting.shift();
+    let sizeBytes = 0;
+    for (let [next] = this.#waiting; next !== undefined && batch.length < MAX_ROWS; [next] = this.#waiting) {
       if (next.signal?.aborted) next.reject(next.signal.reason);
-      else batch.push(next);
+      else {
+        sizeBytes += next.row.record.length;
+        if (batch.length > 0 && sizeBytes > MAX_BYTES) break;
+        batch.push(next);
+      }
+      this.#waiting.shift();
     }
     return batch;
   }
@@ -79,8 +82,8 @@ export class InsertQueue {
       for (const { row, resolve } of batch) resolve(stored.has(row.attempt));
     } catch (error) {
       // What is wrong with one row must not fail another; a database that does not answer fails them all.
-      const isOfOneRow = batch.length > 1 && !(error instanceof RegistryError);
-      if (isOfOneRow) await Promise.all(batch.map((waiting) => this.#writeAlone(waiting)));
+      const mayBeOfOneRow = !(error instanceof RegistryError) || hasWaitedTooLong(error);
+      if (batch.length > 1 && mayBeOfOneRow) await Promise.all(batch.map((waiting) => this.#writeAlone(waiting)));
       else for (const { reject } of batch) reject(error);
     }
   }

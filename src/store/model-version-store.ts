@@ -101,7 +101,8 @@ export async function insertVersions(
     insertStatements.set(rows.length, insert);
   }
   const params: Record<string, Rows[string]> = {};
-  // In the order of the primary key: two statements that insert the same rows would else wait for each other.
+  // In the order of the primary key: two statements that insert the same rows would else wait for each other. Where request
+  // ids do that all the same, Postgres fails one of them after a second, and its rows are written one by one.
   for (const [index, row] of rows.toSorted(byKey).entries()) {
     for (const column of columns) params[paramOf(column, index)] = row[column];
   }

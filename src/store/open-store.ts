@@ -138,6 +138,7 @@ async function openEmbedded(options: StoreOptions): Promise<Store> {
 
 async function openRemote(options: StoreOptions, databaseUrl: string): Promise<Store> {
   const database = open(databaseUrl, options);
+  const records = openCache(database, options);
   const replica = options.databaseReadUrl === undefined ? undefined : open(options.databaseReadUrl, options);
   const close = closer(replica === undefined ? [database] : [database, replica]);
   try {
@@ -150,7 +151,7 @@ async function openRemote(options: StoreOptions, databaseUrl: string): Promise<S
   return {
     database,
     replica,
-    records: openCache(database, options),
+    records,
     description: placeOf(databaseUrl),
     announce: async () => undefined,
     [Symbol.asyncDispose]: close,
@@ -164,7 +165,7 @@ function open(connection: DatabaseOptions["connection"], options: StoreOptions):
 
 function openCache(database: Database, { recordCacheBytes }: StoreOptions): RecordCache {
   const records = new RecordCache(recordCacheBytes);
-  connectionsOf(database)?.follow((history) => records.follow(history));
+  connectionsOf(database)?.onHistory((history) => records.follow(history));
   return records;
 }
 

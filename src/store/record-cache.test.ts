@@ -16,7 +16,7 @@ function cacheOf(maxBytes = 1024 * 1024): RecordCache {
 describe("a record cache", () => {
   it("answers what was kept, under its number alone, whatever build metadata it has", () => {
     const cache = cacheOf();
-    cache.begin()(key("1.0.0-rc.1+build.5"), Buffer.from("record"));
+    cache.keeper()(key("1.0.0-rc.1+build.5"), Buffer.from("record"));
     expect(cache.get(model, "1.0.0-rc.1")).toEqual({ model, record: new Uint8Array(Buffer.from("record")) });
     for (const text of ["1.0.0-rc.1+build.5", "1.0.0", "v1.0.0-rc.1", ""])
       expect(cache.get(model, text)).toBeUndefined();
@@ -26,7 +26,7 @@ describe("a record cache", () => {
   it("keeps a copy of its own, not the buffer that the record came in", () => {
     const cache = cacheOf();
     const slab = Buffer.alloc(8192, "a");
-    cache.begin()(key("1.0.0"), slab.subarray(10, 20));
+    cache.keeper()(key("1.0.0"), slab.subarray(10, 20));
     slab.fill("b");
     const record = cache.get(model, "1.0.0")?.record;
     expect(record?.buffer.byteLength).toBe(10);
@@ -35,7 +35,7 @@ describe("a record cache", () => {
 
   it("drops everything when the history is another", () => {
     const cache = cacheOf();
-    cache.begin()(key("1.0.0"), Buffer.from("record"));
+    cache.keeper()(key("1.0.0"), Buffer.from("record"));
     cache.follow("one");
     expect(cache.get(model, "1.0.0")).toBeDefined();
     cache.follow("two");
@@ -44,7 +44,7 @@ describe("a record cache", () => {
 
   it("keeps nothing that was read in another history, also when that is back", () => {
     const cache = cacheOf();
-    const keep = cache.begin();
+    const keep = cache.keeper();
     cache.follow("two");
     keep(key("1.0.0"), Buffer.from("record"));
     expect(cache.get(model, "1.0.0")).toBeUndefined();
@@ -57,16 +57,27 @@ describe("a record cache", () => {
     ["before the history is known", new RecordCache(1024 * 1024)],
     ["without room", cacheOf(0)],
   ])("keeps nothing %s", (_, cache) => {
-    cache.begin()(key("1.0.0"), Buffer.from("record"));
+    cache.keeper()(key("1.0.0"), Buffer.from("record"));
     expect(cache.get(model, "1.0.0")).toBeUndefined();
   });
 
   it("keeps nothing while the history is unknown", () => {
     const cache = cacheOf();
-    cache.begin()(key("1.0.0"), Buffer.from("record"));
+    cache.keeper()(key("1.0.0"), Buffer.from("record"));
     cache.follow(undefined);
-    cache.begin()(key("1.1.0"), Buffer.from("record"));
+    cache.keeper()(key("1.1.0"), Buffer.from("record"));
     expect([cache.get(model, "1.0.0"), cache.get(model, "1.1.0")]).toEqual([undefined, undefined]);
+  });
+
+  it("counts what an entry costs beside its record, its names above all", () => {
+    const cache = cacheOf(100_000);
+    const long = "m".repeat(255) as ModelName; // A valid name.
+    for (let patch = 0; patch < 1000; patch += 1) {
+      cache.keeper()({ model: long, version: parseKnownVersion(`1.0.${patch}`) }, new Uint8Array());
+    }
+    const kept = Array.from({ length: 1000 }, (_, patch) => cache.get(long, `1.0.${patch}`)).filter(Boolean);
+    expect(kept.length).toBeGreaterThan(50);
+    expect(kept.length).toBeLessThan(100_000 / (2 * 255 + 400));
   });
 
   it("holds no more bytes than it may, and the records used last", () => {
@@ -75,9 +86,9 @@ describe("a record cache", () => {
       fc.property(sizes, (all) => {
         const maxBytes = 40_000;
         const cache = cacheOf(maxBytes);
-        for (const [minor, size] of all.entries()) cache.begin()(key(`1.${minor}.0`), Buffer.alloc(size));
+        for (const [minor, size] of all.entries()) cache.keeper()(key(`1.${minor}.0`), Buffer.alloc(size));
         const kept = all.filter((_, minor) => cache.get(model, `1.${minor}.0`) !== undefined);
-        expect(kept.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(maxBytes);
+        expect(kept.reduce((sum, size) => sum + size + model.length, 0)).toBeLessThanOrEqual(maxBytes);
         expect(cache.get(model, `1.${all.length - 1}.0`)?.record.length).toBe(all.at(-1));
       }),
     );

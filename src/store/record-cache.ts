@@ -14,8 +14,12 @@ export interface CachedRecord {
   readonly record: Uint8Array;
 }
 
-// What an entry costs beside its bytes: the objects, the key, the bookkeeping of the cache.
+// What an entry costs beside its bytes and its key: the objects, the bookkeeping of the cache (measured).
 const ENTRY_BYTES = 512;
+
+function sizeCalculation({ model, record }: CachedRecord, key: string): number {
+  return record.length + model.length + key.length + ENTRY_BYTES;
+}
 
 /** Keeps records up to so many bytes in all, those that were used last. */
 export class RecordCache {
@@ -26,7 +30,7 @@ export class RecordCache {
   /** 0 bytes: keeps nothing. */
   constructor(maxBytes: number) {
     if (maxBytes === 0) return;
-    this.#records = new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ record }) => record.length + ENTRY_BYTES });
+    this.#records = new LRUCache({ maxSize: maxBytes, sizeCalculation });
   }
 
   /** The database has this history. With another than before everything is dropped; with an unknown one nothing is kept. */
@@ -46,7 +50,7 @@ export class RecordCache {
    * To be called before a record is read or written, and what it answers with the record after that: it is kept if the
    * history is still the same.
    */
-  begin(): (version: { model: ModelName; version: Version }, record: Uint8Array) => void {
+  keeper(): (version: { model: ModelName; version: Version }, record: Uint8Array) => void {
     const emptied = this.#emptied;
     return ({ model, version }, record) => {
       if (this.#history === undefined || emptied !== this.#emptied) return;

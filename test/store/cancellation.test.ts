@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CompiledQuery, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readRows } from "../../src/store/cancellation.ts";
+import { executeRead } from "../../src/store/cancellation.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -36,33 +36,33 @@ describe("a read with a signal", () => {
   it("stops in the database when the signal aborts, and throws its reason", async () => {
     await using database = connect({ maxConnections: 1 });
     const caller = new AbortController();
-    const read = readRows(database, sleepFor(600), caller.signal).catch((error: unknown) => error);
+    const read = executeRead(database, sleepFor(600), caller.signal).catch((error: unknown) => error);
     await untilSleepersAre(1);
     const reason = new Error("the caller left");
     caller.abort(reason);
     expect(await read).toBe(reason);
     await untilSleepersAre(0);
     // The connection is whole and back in the pool, which has no other.
-    expect(await readRows(database, CompiledQuery.raw("select 1 as one"), new AbortController().signal)).toEqual([
-      { one: 1 },
-    ]);
+    const { rows } = await executeRead(database, CompiledQuery.raw("select 1 as one"), new AbortController().signal);
+    expect(rows).toEqual([{ one: 1 }]);
   });
 
   it("stops also where the URL of the database names the application", async () => {
     const connection = `${test.adminUrl}?application_name=another`;
     await using database = openDatabase({ connection, onConnectionError: () => undefined });
     const caller = new AbortController();
-    const read = readRows(database, sleepFor(600), caller.signal).catch((error: unknown) => error);
+    const read = executeRead(database, sleepFor(600), caller.signal).catch((error: unknown) => error);
     await untilSleepersAre(1);
     const reason = new Error("the caller left");
     caller.abort(reason);
     expect(await read).toBe(reason);
+    await untilSleepersAre(0);
   });
 
   it("does not begin when the signal has aborted", async () => {
     await using database = connect({ maxConnections: 1 });
     const reason = new Error("the caller left");
-    await expect(readRows(database, sleepFor(600), AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(executeRead(database, sleepFor(600), AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(await sleepersOf(test.database)).toBe(0);
   });
 
@@ -70,10 +70,10 @@ describe("a read with a signal", () => {
     await using database = connect({ maxConnections: 1 });
     const first = new AbortController();
     const [holder, waiter] = [new Error("the first caller left"), new Error("the second caller left")];
-    const held = readRows(database, sleepFor(600), first.signal).catch((error: unknown) => error);
+    const held = executeRead(database, sleepFor(600), first.signal).catch((error: unknown) => error);
     await untilSleepersAre(1);
     const second = new AbortController();
-    const waiting = readRows(database, sleepFor(600), second.signal).catch((error: unknown) => error);
+    const waiting = executeRead(database, sleepFor(600), second.signal).catch((error: unknown) => error);
     second.abort(waiter);
     first.abort(holder);
     expect(await Promise.all([held, waiting])).toEqual([holder, waiter]);
@@ -86,7 +86,7 @@ describe("a read with a signal", () => {
     let stopped = 0;
     const call = async (patienceMs: number | undefined) => {
       const caller = new AbortController();
-      const read = readRows(database, sleepFor(0.024), caller.signal);
+      const read = executeRead(database, sleepFor(0.024), caller.signal);
       if (patienceMs === undefined) return void (await read);
       // Around the end of the read, where a request that comes too late would meet the next one.
       const timer = setTimeout(() => caller.abort(new Error("left")), patienceMs);
@@ -107,9 +107,9 @@ describe("a read with a signal", () => {
   it("goes on unheard where a transaction pooler hides the connection", async () => {
     await using database = connect({ maxConnections: 1, preparedStatements: false });
     const caller = new AbortController();
-    const read = readRows(database, sleepFor(0.2), caller.signal);
+    const read = executeRead(database, sleepFor(0.2), caller.signal);
     caller.abort(new Error("the caller left"));
-    expect(await read).toEqual([{ mark: "" }]);
+    expect((await read).rows).toEqual([{ mark: "" }]);
   });
 
   it("costs no connection where the read is over before the request", async () => {
@@ -118,10 +118,11 @@ describe("a read with a signal", () => {
     const pidQuery = CompiledQuery.raw("select pg_backend_pid() as pid") as CompiledQuery<{ pid: number }>;
     for (let round = 0; round < 200; round += 1) {
       const caller = new AbortController();
-      const read = readRows(database, pidQuery, caller.signal).catch(() => []);
+      const read = executeRead(database, pidQuery, caller.signal).catch(() => undefined);
       setImmediate(() => caller.abort(new Error("the caller left")));
       await read;
-      for (const { pid } of await readRows(database, pidQuery, new AbortController().signal)) pids.add(pid);
+      const { rows } = await executeRead(database, pidQuery, new AbortController().signal);
+      for (const { pid } of rows) pids.add(pid);
     }
     expect(pids.size).toBeLessThanOrEqual(2);
   });
@@ -131,7 +132,9 @@ describe("a database that was only read with signals", () => {
   it("closes its connections when it is destroyed", async () => {
     const database = connect({ maxConnections: 1 });
     const pidQuery = CompiledQuery.raw("select pg_backend_pid() as pid") as CompiledQuery<{ pid: number }>;
-    const [row] = await readRows(database, pidQuery, new AbortController().signal);
+    const {
+      rows: [row],
+    } = await executeRead(database, pidQuery, new AbortController().signal);
     await database.destroy();
     const count = sql<{ count: number }>`
       select count(*)::integer as count from pg_stat_activity where pid = ${row?.pid}`;

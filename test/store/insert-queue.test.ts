@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RequestId } from "../../src/domain/request-id.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { InsertQueue } from "../../src/store/insert-queue.ts";
@@ -129,5 +129,77 @@ describe("an insert queue", () => {
     await insertAll([new InsertQueue(test.database)], rows);
     const byTransaction = [...Map.groupBy(await storedOf(rows), ({ transaction }) => transaction).values()];
     expect(byTransaction.map(({ length }) => length).toSorted()).toEqual([1, 1, 2, 2, 2]);
+  });
+
+  it("gives no room of a statement to callers who have left", async () => {
+    const rows = rowsOf(numbers(20));
+    const caller = new AbortController();
+    const large = rowsOf(numbers(20));
+    for (const row of large) row.record = Buffer.alloc(700 * 1024);
+    const queue = new InsertQueue(test.database);
+    const outcomes = Promise.allSettled(
+      rows.flatMap((row, index) => [queue.insert(row), queue.insert(large[index] ?? row, caller.signal)]),
+    );
+    caller.abort(new Error("the caller left"));
+    await outcomes;
+    const byTransaction = Map.groupBy(await storedOf(rows), ({ transaction }) => transaction);
+    expect(byTransaction.size).toBeLessThanOrEqual(3);
+  });
+
+  describe("while another session holds a version", () => {
+    let held: ModelVersionTable;
+    let holder: Database;
+    let release: PromiseWithResolvers<void>;
+    let holding: Promise<unknown>;
+
+    beforeEach(async () => {
+      held = rowOf(`m/${randomUUID()}`, "1.0.0");
+      holder = openDatabase({ connection: test.connection, onConnectionError: () => undefined });
+      release = Promise.withResolvers();
+      const isHeld = Promise.withResolvers<void>();
+      const hold = holder.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto("model_version")
+          .values({ ...held, attempt: randomUUID() })
+          .execute();
+        isHeld.resolve();
+        await release.promise;
+        throw new Error("rolled back");
+      });
+      holding = hold.catch(() => undefined);
+      await isHeld.promise;
+    });
+
+    afterEach(async () => {
+      release.resolve();
+      await holding;
+      await holder.destroy();
+    });
+
+    it("stores the other rows of its statement, and that one once it is free", async () => {
+      const others = rowsOf(numbers(40));
+      const queue = new InsertQueue(test.database);
+      // Two go alone; the others wait for them, and go together.
+      const before = others.splice(0, 2).map((row) => queue.insert(row));
+      const stuck = queue.insert(held);
+      const rest = others.map((row) => queue.insert(row));
+      expect(await Promise.all([...before, ...rest])).toEqual([...before, ...rest].map(() => true));
+      release.resolve();
+      expect(await stuck).toBe(true);
+    }, 20_000);
+
+    it("goes on with others after a second, however many statements wait", async () => {
+      const queue = new InsertQueue(test.database);
+      const stuck = [queue.insert(held), queue.insert({ ...held, attempt: randomUUID() })];
+      const [row = held] = rowsOf(["1.0.0"]);
+      let areStuck = true;
+      void Promise.race(stuck).then(() => {
+        areStuck = false;
+      });
+      expect(await queue.insert(row)).toBe(true);
+      expect(areStuck).toBe(true);
+      release.resolve();
+      expect((await Promise.all(stuck)).toSorted()).toEqual([false, true]);
+    });
   });
 });
