@@ -14,6 +14,7 @@ describe("readConfig", () => {
       startPatienceMs: 30_000,
       dataDirectory: undefined,
       preparedStatements: true,
+      recordCacheBytes: 32 * 1024 * 1024,
       roles: { owner: "stele_owner", service: "stele_service" },
       logLevel: "info",
       logFormat: undefined,
