@@ -1,4 +1,5 @@
 import { everyKey } from "../src/domain/version-range.ts";
+import { NEXT_READS } from "../src/registry/version-scan.ts";
 import { listPage } from "../src/store/version-pages.ts";
 import type { Figure } from "./figure.ts";
 import { readProcessorSeconds } from "./process-status.ts";
@@ -6,9 +7,6 @@ import { countEntries, RawClient } from "./raw-client.ts";
 import type { ModelPlan } from "./rows.ts";
 import { median } from "./statistics.ts";
 import { type Bench, bigModel, startService } from "./workload.ts";
-
-/** The bounds of the reads of a listing, all but its first. */
-const BOUNDS = { maxRows: 500, maxBytes: 256 * 1024 };
 
 /** How fast a whole model streams, against how fast the same pages come from Postgres; one after the other, in turns. */
 export async function measureRate(bench: Bench): Promise<Figure[]> {
@@ -45,7 +43,7 @@ export async function measureRate(bench: Bench): Promise<Figure[]> {
 async function readAll({ database }: Bench, { model }: ModelPlan): Promise<number> {
   // The service's reads can be cancelled; so can these, to be the same.
   const { signal } = new AbortController();
-  const query = { model, direction: "descending", columns: "record", ...BOUNDS } as const;
+  const query = { model, direction: "descending", columns: "record", ...NEXT_READS } as const;
   let count = 0;
   for (let { from, to } = everyKey; ; ) {
     const page = await listPage(database, { ...query, interval: { from, to, prereleases: true } }, signal);

@@ -1,6 +1,6 @@
 // The program that floods. It does everything by timers and shares no work with the program of normal traffic.
 
-import { answerCommands, readOrder } from "./child-program.ts";
+import { answerCommands, readOrder } from "../child-program.ts";
 import { Connection } from "./connection.ts";
 import { type KindName, type KindNumbers, kindNames, kinds } from "./kinds.ts";
 

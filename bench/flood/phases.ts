@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceProcess } from "../../test/support/service-process.ts";
+import type { ChildProgram } from "../child-program.ts";
 import { readProcessorSeconds, watchMemory } from "../process-status.ts";
-import type { ChildProgram } from "./child-program.ts";
 import type { FloodAnswers } from "./flooder.ts";
 import { countSockets } from "./sockets.ts";
 import type { CallTimes, TrafficAnswers } from "./traffic.ts";

@@ -2,8 +2,8 @@
 // now and then. It goes on all the time; its parent says from when on the times count.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { answerCommands, readOrder } from "../child-program.ts";
 import { versionAt } from "../rows.ts";
-import { answerCommands, readOrder } from "./child-program.ts";
 import { growingModel, hotModel } from "./models.ts";
 import { TrafficClient } from "./traffic-client.ts";
 

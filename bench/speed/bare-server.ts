@@ -4,7 +4,7 @@
 import { connect } from "node:http2";
 import type { handleServerStreamingCall, handleUnaryCall } from "@grpc/grpc-js";
 import { ModelRegistryServiceDefinition as methods } from "../../gen/stele/v1/model_registry_service_grpc.ts";
-import { readOrder } from "../flood/child-program.ts";
+import { readOrder } from "../child-program.ts";
 import { sameBytes, serve } from "./floor-server.ts";
 import { callRaw, frameMessage } from "./grpc-call.ts";
 

@@ -2,7 +2,7 @@
 
 import { connect } from "node:http2";
 import { ModelRegistryServiceDefinition as methods } from "../../gen/stele/v1/model_registry_service_grpc.ts";
-import { ChildProgram } from "../flood/child-program.ts";
+import { ChildProgram } from "../child-program.ts";
 import type { Arena, Server } from "./arena.ts";
 import type { Contestant } from "./contest.ts";
 import type { DatabaseLoadAnswers, DatabaseLoadOrder } from "./database-load-program.ts";
@@ -67,7 +67,7 @@ export function makeCalls(
   const { address, pid } = server;
   const { seconds } = arena.scale;
   const order: NodeLoadOrder = { address, path: methods[method].path, seconds, ...concurrency, ...rest };
-  const program = arena.processes.use(new ChildProgram<NodeLoadAnswers>("../speed/node-load-program.ts", order));
+  const program = arena.processes.use(new ChildProgram<NodeLoadAnswers>("speed/node-load-program.ts", order));
   const load = `node:http2 ${concurrency.connections} x ${concurrency.streams}`;
   return { name, load, pid, run: async () => await program.ask("run") };
 }
@@ -75,8 +75,6 @@ export function makeCalls(
 /** Works on the database with no server between. */
 export function useDatabase(arena: Arena, name: string, work: DatabaseLoadOrder["work"]): Contestant {
   const order: DatabaseLoadOrder = { databaseUrl: arena.databaseUrl, seconds: arena.scale.seconds, work };
-  const program = arena.processes.use(
-    new ChildProgram<DatabaseLoadAnswers>("../speed/database-load-program.ts", order),
-  );
+  const program = arena.processes.use(new ChildProgram<DatabaseLoadAnswers>("speed/database-load-program.ts", order));
   return { name, load: "pg in the process", pid: program.pid, run: async () => await program.ask("run") };
 }

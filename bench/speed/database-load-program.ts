@@ -4,9 +4,10 @@
 import { encodePrecedence } from "../../src/domain/precedence.ts";
 import { parseKnownVersion } from "../../src/domain/version.ts";
 import { everyKey } from "../../src/domain/version-range.ts";
+import { NEXT_READS } from "../../src/registry/version-scan.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { listPage } from "../../src/store/version-pages.ts";
-import { answerCommands, readOrder } from "../flood/child-program.ts";
+import { answerCommands, readOrder } from "../child-program.ts";
 import { type ModelPlan, nameModel, versionAt } from "../rows.ts";
 import { STRIDE, typicalRecord } from "./bodies.ts";
 import type { Slice } from "./contest.ts";
@@ -67,15 +68,12 @@ function prepareSelects(plan: ModelPlan): () => Promise<number> {
   };
 }
 
-/** The bounds of the service's reads of a listing, all but its first. */
-const BOUNDS = { maxRows: 500, maxBytes: 256 * 1024 };
-
 /** Page after page from the highest version down, and again. */
 function preparePages(model: string): () => Promise<number> {
   const database = openDatabase({ connection: databaseUrl, onConnectionError: () => undefined });
   // The service's reads can be cancelled; so can these, to be the same.
   const { signal } = new AbortController();
-  const query = { model: nameModel(model), direction: "descending", columns: "record", ...BOUNDS } as const;
+  const query = { model: nameModel(model), direction: "descending", columns: "record", ...NEXT_READS } as const;
   let { to } = everyKey;
   return async () => {
     const page = await listPage(database, { ...query, interval: { ...everyKey, to, prereleases: true } }, signal);

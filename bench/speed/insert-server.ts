@@ -7,7 +7,7 @@ import { ModelRegistryServiceDefinition as methods } from "../../gen/stele/v1/mo
 import type { RegisterVersionRequest } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { encodeModelVersion } from "../../src/grpc/encoded-response.ts";
-import { readOrder } from "../flood/child-program.ts";
+import { readOrder } from "../child-program.ts";
 import { insertVersion, openPool } from "./direct-insert.ts";
 import { sameBytes, serve } from "./floor-server.ts";
 

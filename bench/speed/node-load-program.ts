@@ -3,7 +3,7 @@
 
 import { type ClientHttp2Session, connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
-import { answerCommands, readOrder } from "../flood/child-program.ts";
+import { answerCommands, readOrder } from "../child-program.ts";
 import { type BodyOrder, makeBodies } from "./bodies.ts";
 import type { Slice } from "./contest.ts";
 import { callRaw, countEntries, type MessageListener } from "./grpc-call.ts";

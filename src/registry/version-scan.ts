@@ -29,7 +29,9 @@ export interface VersionScan<C extends ColumnSet> {
 
 // The first read is small, so that the first message is fast; later ones are large enough to be cheap a row.
 const FIRST_READ: PageBounds = { maxRows: 100, maxBytes: 64 * 1024 };
-const NEXT_READS: PageBounds = { maxRows: 500, maxBytes: 256 * 1024 };
+
+/** What every read but the first is bounded by. */
+export const NEXT_READS: PageBounds = { maxRows: 500, maxBytes: 256 * 1024 };
 
 /** Reads the selected versions in stretches; throws the signal's reason when that aborts. */
 export async function* scanVersions<C extends ColumnSet>(

@@ -12,9 +12,9 @@ export class ChildProgram<A extends Answers> implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #failed: Promise<never>;
 
-  /** Starts a program of this folder, which gets the order as its argument. */
+  /** Starts a program of `bench/`, such as "flood/traffic.ts", which gets the order as its argument. */
   constructor(file: string, order: unknown) {
-    const path = fileURLToPath(new URL(file, import.meta.url));
+    const path = fileURLToPath(new URL(`./${file}`, import.meta.url));
     this.#child = fork(path, [JSON.stringify(order)], { serialization: "advanced" });
     this.#failed = once(this.#child, "exit").then(([code, signal]) => {
       throw new Error(`${file} ended (exit code ${code}, signal ${signal})`);
