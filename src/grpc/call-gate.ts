@@ -74,7 +74,7 @@ export function createGate(options: GateOptions): ServerInterceptor {
     }
     const start = call.start.bind(call);
     call.start = (next) => start(new GatedCall(call, { method, next, options }));
-    // A call around this one, which grpc-js would take, would cost as much as the gate itself.
+    // grpc-js takes any call. Its type is that of a wrapper around one, which would cost as much as the gate itself.
     return call as ServerInterceptingCall;
   };
 }
