@@ -4,7 +4,7 @@
 
 import type { CompiledQuery, QueryResult } from "kysely";
 import type pg from "pg";
-import { connectionsOf } from "./connections.ts";
+import { connectionsOf, streamOf } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { execute } from "./execution.ts";
 
@@ -69,7 +69,7 @@ class Cancellation {
     this.#signal.removeEventListener("abort", this.#onAbort);
     clearTimeout(this.#timer);
     const isSettled = this.#request === undefined || ((await this.#request) && this.isQueryCanceled);
-    this.#client.release(!isSettled);
+    this.#client.release(!isSettled || streamOf(this.#client).destroyed);
   }
 
   readonly #onAbort = (): void => {

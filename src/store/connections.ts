@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type pg from "pg";
 import { Availability } from "./availability.ts";
 import type { Database } from "./database.ts";
@@ -94,8 +95,8 @@ export class Connections {
 }
 
 /** The socket of a client, which pg does not declare. */
-export function streamOf(client: pg.ClientBase): { destroy(): void } {
-  return (client as pg.ClientBase & { connection: { stream: { destroy(): void } } }).connection.stream;
+export function streamOf(client: pg.ClientBase): Duplex {
+  return (client as pg.ClientBase & { connection: { stream: Duplex } }).connection.stream;
 }
 
 const known = new WeakMap<Database, Connections>();

@@ -1,5 +1,5 @@
 import type { CompiledQuery, QueryResult } from "kysely";
-import { connectionsOf } from "./connections.ts";
+import { connectionsOf, streamOf } from "./connections.ts";
 import type { Database } from "./database.ts";
 
 /** Sends a statement, without Kysely's executor (measured: 32 instead of 37 µs of processor time a statement). */
@@ -11,6 +11,7 @@ export async function execute<R>(database: Database, query: CompiledQuery<R>): P
     const { rows, rowCount } = await client.query(query.sql, [...query.parameters]);
     return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
   } finally {
-    client.release();
+    // One that was ended because of this statement is of no use to the next.
+    client.release(streamOf(client).destroyed);
   }
 }
