@@ -28,11 +28,6 @@ export function below(limit: number, value: number, unit = ""): Target {
   return { text: `< ${limit} ${unit}`.trimEnd(), isMet: value < limit };
 }
 
-/** The target that two durations are about equal; a fifth is the noise of a machine. */
-export function aboutEqual(ratio: number): Target {
-  return { text: "about 1", isMet: ratio < 1.2 };
-}
-
 function describe(target: Target | undefined): string {
   if (target === undefined) return "";
   return target.isMet ? "met" : "MISSED";

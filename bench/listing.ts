@@ -1,12 +1,11 @@
-// Measures listings of a real service, on a Postgres of its own, against the targets of the design. The client runs in
-// this process, so that it takes part of the same machine.
+// Measures what listings take of a real service, on a Postgres of its own, against the targets of the design: its memory,
+// and the time of other callers. How fast they are is measured by speed.ts. The client runs in this process.
 
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { startBenchDatabase } from "./bench-database.ts";
 import { parseCount, runProgram, say, UsageError } from "./command-line.ts";
 import { figureHead, formatFigure } from "./figure.ts";
-import { measureDeepPage, measureFirstMessage } from "./latency.ts";
 import {
   measureFastStream,
   measureIdle,
@@ -16,7 +15,6 @@ import {
   measureWideReaders,
 } from "./memory.ts";
 import { measureModels, planModels } from "./models.ts";
-import { measureRate } from "./rate.ts";
 import type { ModelPlan } from "./rows.ts";
 import { bigModel, type Measurement, type Scale, wideModel } from "./workload.ts";
 
@@ -34,9 +32,6 @@ const big = (scale: Scale) => [bigModel(scale)];
 const wide = (scale: Scale) => [wideModel(scale)];
 
 const measurements: ReadonlyMap<string, Measurement> = new Map([
-  ["rate", { plans: big, measure: measureRate }],
-  ["first-message", { plans: big, measure: measureFirstMessage }],
-  ["deep-page", { plans: big, measure: measureDeepPage }],
   ["idle", { plans: () => [], measure: measureIdle }],
   ["fast-stream", { plans: big, measure: measureFastStream }],
   ["slow-reader", { plans: big, measure: measureSlowReader }],
@@ -92,7 +87,6 @@ function scaleBy(divisor: number, { versions, models }: Pick<Scale, "versions" |
     slowSeconds: 15 / divisor,
     wideSeconds: 20 / divisor,
     calls: 100 / divisor,
-    rounds: 3,
   };
 }
 
@@ -108,11 +102,11 @@ function plansOf(chosen: readonly Measurement[], scale: Scale): ModelPlan[] {
 }
 
 function describeRun(scale: Scale): string {
-  const { versions, wideVersions, models, readers, calls, rounds } = scale;
+  const { versions, wideVersions, models, readers, calls } = scale;
   const memoryGib = (totalmem() / 1024 ** 3).toFixed(0);
   const machine = `${availableParallelism()} cores of ${cpus()[0]?.model ?? "unknown"}, ${memoryGib} GiB`;
   return `${machine}, load average ${loadavg()[0]?.toFixed(1)} before, Node ${process.versions.node}
-${versions} versions of 400 bytes, ${wideVersions} of 1 MiB, ${models} models; ${rounds} rounds, ${calls} calls, ${readers} readers
+${versions} versions of 400 bytes, ${wideVersions} of 1 MiB, ${models} models; ${calls} calls, ${readers} readers
 service: a process of its own, log level warn; client: grpc-js in this process, responses not decoded; Postgres: embedded
 `;
 }

@@ -14,7 +14,6 @@ export interface Scale {
   readonly slowSeconds: number;
   readonly wideSeconds: number;
   readonly calls: number;
-  readonly rounds: number;
 }
 
 /** What a measurement is made on. */

@@ -1,7 +1,8 @@
 // The failures of a call, whatever it is about: who makes it, whether there is a place for it, whether its message can be had,
 // and whether anybody still waits for its answer. Their reasons are in errors.ts with all others.
 
-import { quote, RegistryError } from "./errors.ts";
+import { RegistryError } from "./errors.ts";
+import { quote } from "./quote.ts";
 
 /** The call shows nothing that tells who makes it. */
 export function credentialsMissing(): RegistryError {

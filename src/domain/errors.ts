@@ -1,6 +1,8 @@
 // Every failure that a caller can meet, with its wording. Reasons are API: documented in docs/errors.md,
 // never renamed, never reused. Whatever is dynamic in a message is in its metadata too (AIP-193).
 
+import { quote } from "./quote.ts";
+
 /** The stable reasons of google.rpc.ErrorInfo. */
 export type ErrorReason =
   | "INVALID_REQUEST"
@@ -82,16 +84,6 @@ export class RegistryError extends Error {
     this.resource = details.resource;
     this.retryDelayMs = details.retryDelayMs;
   }
-}
-
-/** Text of a caller in quotes for a message: what cannot be seen is escaped, and 64 characters are shown at most. */
-export function quote(text: string): string {
-  const shown = text.length > 64 ? `${text.slice(0, 63)}…` : text;
-  return JSON.stringify(shown.toWellFormed()).replaceAll(/[^\P{C}]|[^\P{Z} ]/gu, escapeInvisible);
-}
-
-function escapeInvisible(character: string): string {
-  return [...character].map((part) => `\\u{${part.codePointAt(0)?.toString(16)}}`).join("");
 }
 
 /** A field that breaks its rule; the description says what is wrong, which value, and what to do. */

@@ -7,7 +7,7 @@
 //
 // Keys are cut to 64 characters and paths go on with "…" for what is below 256, so that no error is flooded.
 
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 
 const MAX_PATH_LENGTH = 256;
 

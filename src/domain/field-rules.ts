@@ -4,8 +4,8 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { quote } from "./errors.ts";
 import { elementPath, entryPath, fieldPath } from "./field-path.ts";
+import { quote } from "./quote.ts";
 import type { Violations } from "./violations.ts";
 
 /** Adds what is wrong with the value of the field at the path. */

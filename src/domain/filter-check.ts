@@ -4,7 +4,6 @@
 // double becomes a double, because it has no arithmetic between the two.
 
 import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
-import { quote } from "./errors.ts";
 import { cost, nameCost, sumCost } from "./filter-cost.ts";
 import { checkCall } from "./filter-operators.ts";
 import { type Expression, FilterMistake, type FilterSyntax } from "./filter-syntax.ts";
@@ -17,6 +16,7 @@ import {
   typeOfField,
   unite,
 } from "./filter-type.ts";
+import { quote } from "./quote.ts";
 
 /** The variable that metadata.attributes become; no name in a filter has such a character. */
 export const ATTRIBUTES_VARIABLE = "@attributes";

@@ -3,11 +3,11 @@
 
 import { fromJson } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { quote } from "./errors.ts";
 import type { CheckContext, Checked } from "./filter-check.ts";
 import { compareCost, cost, membershipCost, operationCost, searchCost, sizeCost, sumCost } from "./filter-cost.ts";
 import type { Expression, FilterMistake } from "./filter-syntax.ts";
 import { describeType, type FilterType, isCondition, isScalar, isText, unite } from "./filter-type.ts";
+import { quote } from "./quote.ts";
 
 type Call = Extract<Expression["exprKind"], { case: "callExpr" }>["value"];
 

@@ -2,7 +2,7 @@
 // for 300 of "["), so that brackets are counted first.
 
 import { parse } from "@bufbuild/cel";
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 
 /** A node of the syntax tree. */
 export type Expression = NonNullable<ReturnType<typeof parse>["expr"]>;

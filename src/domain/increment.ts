@@ -2,8 +2,9 @@
 // prerelease label makes it the next of the train that leads to that number.
 
 import { type Increment, Level, Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { quote, versionOutOfRange } from "./errors.ts";
+import { versionOutOfRange } from "./errors.ts";
 import { encodePrecedence } from "./precedence.ts";
+import { quote } from "./quote.ts";
 import { parseVersion, type Version } from "./version.ts";
 import { parseVersionRange, type VersionRange } from "./version-range.ts";
 import { Violations } from "./violations.ts";

@@ -5,8 +5,8 @@ import { GetVersionResponseSchema, ListVersionsResponseSchema } from "../../gen/
 import { ModelMetadataSchema } from "../../gen/stele/v1/model_version_pb.ts";
 import { arbitraryMetadata } from "../../test/support/arbitrary-metadata.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
-import { quote } from "./errors.ts";
 import { validateMetadata } from "./metadata.ts";
+import { quote } from "./quote.ts";
 
 type MetadataInit = MessageInitShape<typeof ModelMetadataSchema>;
 

@@ -1,7 +1,7 @@
 // The repository-name grammar of the OCI distribution specification, so that a model's name is also a
 // valid name in every OCI registry.
 
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 import type { Violations } from "./violations.ts";
 
 declare const brand: unique symbol;

@@ -1,4 +1,4 @@
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 import type { Violations } from "./violations.ts";
 
 declare const brand: unique symbol;

@@ -4,8 +4,8 @@
 
 import { Range, SemVer } from "semver";
 import { Prereleases } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { quote } from "./errors.ts";
 import { encodePrecedence, firstReleaseKey, formatPrecedence } from "./precedence.ts";
+import { quote } from "./quote.ts";
 import { parseKnownVersion, type Version } from "./version.ts";
 import type { Violations } from "./violations.ts";
 

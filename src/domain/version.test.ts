@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryVersion } from "../../test/support/arbitrary-version.ts";
 import { violationsOf } from "../../test/support/violations-of.ts";
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 import { parseVersion } from "./version.ts";
 import { Violations } from "./violations.ts";
 

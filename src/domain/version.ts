@@ -3,7 +3,7 @@
 // no-break space or a byte order mark; so what it understood is put together again and compared.
 
 import { parse, type SemVer } from "semver";
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 import { Violations } from "./violations.ts";
 
 /** A semantic version as it was given, and its parts that decide precedence. */

@@ -34,6 +34,8 @@ const columns = [
   "request_id",
 ] as const satisfies (keyof ModelVersionTable)[];
 
+const columnNames = sql.join(columns.map((column) => sql.ref(column)));
+
 type Rows = Readonly<Record<string, ModelVersionTable[keyof ModelVersionTable]>>;
 
 // Of two rows of one statement that are in each other's way the first is inserted.
@@ -45,7 +47,7 @@ const insertStatementOf = (count: number) =>
     return {
       compile: () =>
         sql<{ attempt: string }>`
-          insert into model_version (${sql.join(columns.map((column) => sql.ref(column)))})
+          insert into model_version (${columnNames})
           values (${sql.join(values, sql`), (`)})
           on conflict do nothing
           returning attempt`.compile(db),
@@ -63,8 +65,7 @@ function paramOf(column: string, index: number): string {
 const insertDependentStatement = statement<ModelVersionTable & DependencyParams, never>((db, param) => ({
   compile: () =>
     sql<never>`
-      insert into model_version
-        (model, precedence, version, record, digest, registered_at, registered_by, attempt, request_id)
+      insert into model_version (${columnNames})
       select ${param("model")}::text, ${param("precedence")}::bytea, ${param("version")}::text,
         ${param("record")}::bytea, ${param("digest")}::bytea, ${param("registered_at")}::timestamptz,
         ${param("registered_by")}::text, ${param("attempt")}::uuid, ${param("request_id")}::uuid

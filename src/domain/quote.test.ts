@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { quote } from "./errors.ts";
+import { quote } from "./quote.ts";
 
 describe("quote", () => {
   it.each([
