@@ -7,7 +7,7 @@ import { ListVersionsRequestSchema } from "../gen/stele/v1/model_registry_servic
 import { openRawCall } from "../test/support/raw-call.ts";
 import { below, type Figure } from "./figure.ts";
 import { type MemoryPeak, watchMemory } from "./process-status.ts";
-import { countEntries, RawClient } from "./raw-client.ts";
+import { RawClient, readAll } from "./raw-client.ts";
 import { type ModelPlan, versionAt } from "./rows.ts";
 import { percentile } from "./statistics.ts";
 import { type Bench, bigModel, startService, wideModel } from "./workload.ts";
@@ -27,7 +27,7 @@ export async function measureFastStream(bench: Bench): Promise<Figure[]> {
   const { model } = bigModel(bench.scale);
   const work = async (address: string) => {
     using client = new RawClient(address);
-    await countEntries(client.listVersions({ model }));
+    await readAll(client.listVersions({ model }));
   };
   return [await measureMemory(bench, "one fast reader of a whole model", work)];
 }

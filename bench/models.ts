@@ -1,5 +1,5 @@
 import { below, type Figure } from "./figure.ts";
-import { countEntries, RawClient } from "./raw-client.ts";
+import { RawClient, readAll } from "./raw-client.ts";
 import type { ModelPlan } from "./rows.ts";
 import { median } from "./statistics.ts";
 import { type Bench, manyModels, type Scale, startService } from "./workload.ts";
@@ -32,7 +32,7 @@ export async function measureModels(bench: Bench): Promise<Figure[]> {
 
 async function timeModels(client: RawClient, prefix: string, expected: number): Promise<number> {
   const startedAt = performance.now();
-  const count = await countEntries(client.listModels(prefix));
+  const count = await readAll(client.listModels(prefix));
   if (count !== expected) throw new Error(`${expected} models begin with ${prefix}, and ${count} were delivered`);
   return performance.now() - startedAt;
 }

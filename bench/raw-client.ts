@@ -1,4 +1,4 @@
-// A client that costs little beside the service: responses stay bytes, of which only the outermost fields are read.
+// A client that costs little beside the service: responses stay bytes, of which only the outermost fields are counted.
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Client, type ClientReadableStream, credentials } from "@grpc/grpc-js";
@@ -8,15 +8,10 @@ import {
   ListModelsRequestSchema,
   ListVersionsRequestSchema,
 } from "../gen/stele/v1/model_registry_service_pb.ts";
+import { countEntries } from "./list-response.ts";
 
 /** A request for a listing of versions. */
 export type VersionsRequest = MessageInitShape<typeof ListVersionsRequestSchema>;
-
-/** What is known of a page without decoding it. */
-export interface RawPage {
-  readonly entries: number;
-  readonly nextPageToken: string;
-}
 
 /** A connection of its own to a service. */
 export class RawClient implements Disposable {
@@ -34,15 +29,15 @@ export class RawClient implements Disposable {
     });
   }
 
-  /** The pages of a listing of versions; leaving the loop early cancels the call. */
-  async *listVersions(request: VersionsRequest): AsyncGenerator<RawPage, void, undefined> {
+  /** How many entries each page of a listing of versions has; leaving the loop early cancels the call. */
+  async *listVersions(request: VersionsRequest): AsyncGenerator<number, void, undefined> {
     const { path, requestSerialize } = methods.listVersions;
     const message = create(ListVersionsRequestSchema, request);
     yield* readPages(this.#client.makeServerStreamRequest(path, requestSerialize, sameBytes, message));
   }
 
-  /** The pages of the listing of models whose names begin with the prefix. */
-  async *listModels(prefix: string): AsyncGenerator<RawPage, void, undefined> {
+  /** How many entries each page of the listing of models has whose names begin with the prefix. */
+  async *listModels(prefix: string): AsyncGenerator<number, void, undefined> {
     const { path, requestSerialize } = methods.listModels;
     const message = create(ListModelsRequestSchema, { prefix });
     yield* readPages(this.#client.makeServerStreamRequest(path, requestSerialize, sameBytes, message));
@@ -65,42 +60,17 @@ export class RawClient implements Disposable {
 }
 
 /** Reads a listing to its end and answers how many entries it had. */
-export async function countEntries(pages: AsyncIterable<RawPage>): Promise<number> {
+export async function readAll(pages: AsyncIterable<number>): Promise<number> {
   let count = 0;
-  for await (const { entries } of pages) count += entries;
+  for await (const entries of pages) count += entries;
   return count;
 }
 
-async function* readPages(call: ClientReadableStream<Buffer>): AsyncGenerator<RawPage, void, undefined> {
+async function* readPages(call: ClientReadableStream<Buffer>): AsyncGenerator<number, void, undefined> {
   try {
-    for await (const bytes of call) yield parsePage(bytes);
+    for await (const bytes of call) yield countEntries(bytes);
   } finally {
     call.cancel();
-  }
-}
-
-const ENTRIES_TAG = 0x0a;
-
-/** Both list responses have their entries in field 1 and the token in field 2, all of them with a length. */
-function parsePage(bytes: Buffer): RawPage {
-  let entries = 0;
-  let nextPageToken = "";
-  for (let at = 0; at < bytes.length; ) {
-    const tag = bytes[at];
-    const { value: length, end: start } = readVarint(bytes, at + 1);
-    if (tag === ENTRIES_TAG) entries += 1;
-    else nextPageToken = bytes.toString("latin1", start, start + length);
-    at = start + length;
-  }
-  return { entries, nextPageToken };
-}
-
-function readVarint(bytes: Buffer, start: number): { value: number; end: number } {
-  let value = 0;
-  for (let at = start, shift = 0; ; at += 1, shift += 7) {
-    const byte = bytes.readUInt8(at);
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return { value, end: at + 1 };
   }
 }
 

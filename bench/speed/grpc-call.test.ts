@@ -2,7 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ListVersionsResponseSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
-import { countEntries, frameMessage, MessageAssembler } from "./grpc-call.ts";
+import { countEntries } from "../list-response.ts";
+import { frameMessage, MessageAssembler } from "./grpc-call.ts";
 
 test("a frame is a zero, the length in four bytes, and the message", () => {
   expect(frameMessage(Buffer.from("abc"))).toEqual(Buffer.from([0, 0, 0, 0, 3, 97, 98, 99]));

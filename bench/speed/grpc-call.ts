@@ -1,7 +1,6 @@
 // A gRPC call straight over node:http2, for callers that must cost little.
 
 import { type ClientHttp2Session, constants, type OutgoingHttpHeaders } from "node:http2";
-import { BinaryReader } from "@bufbuild/protobuf/wire";
 
 /** What is called with. */
 export interface RawRequest {
@@ -85,18 +84,4 @@ export class MessageAssembler {
     this.#sizeBytes = bytes.length;
     this.#neededBytes = PREFIX_BYTES;
   }
-}
-
-const ENTRIES = 1;
-
-/** How many entries a list response has: both have them in field 1. */
-export function countEntries(message: Uint8Array): number {
-  const reader = new BinaryReader(message);
-  let count = 0;
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (field === ENTRIES) count += 1;
-    reader.skip(type);
-  }
-  return count;
 }

@@ -4,9 +4,10 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answerCommands, readOrder } from "../child-program.ts";
+import { countEntries } from "../list-response.ts";
 import { type BodyOrder, makeBodies } from "./bodies.ts";
 import type { Slice } from "./contest.ts";
-import { callRaw, countEntries, type MessageListener } from "./grpc-call.ts";
+import { callRaw, type MessageListener } from "./grpc-call.ts";
 import type { Concurrency } from "./h2load.ts";
 
 /** What the program is told when it starts. */
