@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import { expandVersions, readCases } from "./cases.ts";
+
+describe("the cases", () => {
+  it("are those of every file, each with a name of its own", () => {
+    const cases = readCases();
+    expect(new Set(cases.map(({ subject }) => subject))).toEqual(
+      new Set(["breaks", "connect", "digest", "get", "list", "register", "retries"]),
+    );
+    const names = cases.map(({ subject, name }) => `${subject}: ${name}`);
+    expect(names).toEqual([...new Set(names)]);
+  });
+
+  it("name series of versions by their ends", () => {
+    expect(expandVersions("1.0.9 .. 1.0.11")).toEqual(["1.0.9", "1.0.10", "1.0.11"]);
+    expect(expandVersions("1.2.1 .. 1.2.0")).toEqual(["1.2.1", "1.2.0"]);
+    expect(expandVersions(["1.0.0", "2.0.0"])).toEqual(["1.0.0", "2.0.0"]);
+  });
+
+  it("keep names that mean something to the language", () => {
+    const whole = readCases().find(({ name }) => name === "a whole record is stored as it was sent");
+    expect(JSON.stringify(whole)).toContain('"__proto__":"y"');
+  });
+});

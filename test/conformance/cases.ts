@@ -1,0 +1,144 @@
+// The cases, as they lie in the YAML files beside this one; what does not fit the schema is an error, not a case that passes.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { readDocument } from "../support/document.ts";
+
+const text = z.string().min(1);
+const message = z.record(z.string(), z.unknown());
+const count = z.int().nonnegative();
+
+/** What a call meets on its way, instead of an undisturbed network. */
+const fault = z.union([
+  // The connection is closed when the call arrives, by a FIN or a RST; the service never sees the call.
+  z.literal("close before the call"),
+  z.literal("reset before the call"),
+  // The service has done the call, and the connection is reset in place of its answer.
+  z.literal("lose the answer"),
+  // Every message arrives, and the connection is closed in place of the status.
+  z.literal("lose the status"),
+  // The call is never answered.
+  z.literal("silence"),
+  // The stream is refused by RST_STREAM, as a server does that shuts down.
+  z.literal("refuse the stream"),
+  // The connection is closed after so many messages, or in the middle of the next one.
+  z.strictObject({ closeAfterMessages: count }),
+  z.strictObject({ closeWithinMessage: count }),
+  // A status comes after so many messages of the service, or none of them: `afterwards` when the service has done the call.
+  z.strictObject({
+    status: text,
+    reason: text.optional(),
+    message: z.string().optional(),
+    retryDelayMs: count.optional(),
+    afterMessages: count.optional(),
+    afterwards: z.literal(true).optional(),
+    times: count.optional(),
+  }),
+  // An answer that is no gRPC, as a load balancer gives it.
+  z.strictObject({ http: z.int() }),
+]);
+
+const expectations = {
+  faults: z.array(fault).optional(),
+  error: message.optional(),
+  /** How many calls arrived since the last step that was no `take`; or a lowest and a highest number. */
+  calls: z.union([count, z.tuple([count, count])]).optional(),
+};
+const answered = { ...expectations, answer: z.union([message, text]).optional() };
+const taken = {
+  ...expectations,
+  answer: z.array(message).optional(),
+  /** The versions of the items, one by one or as "1.0.0 .. 1.0.9". */
+  versions: z.union([z.array(text), text]).optional(),
+  /** Whether the iteration has ended. */
+  done: z.boolean().optional(),
+};
+
+const step = z.union([
+  z.strictObject({ connect: message, ...expectations }),
+  z.strictObject({ register: message, ...answered }),
+  z.strictObject({ get: z.strictObject({ model: text, version: z.string() }), ...answered }),
+  z.strictObject({
+    resolve: z.strictObject({ model: text, range: z.string(), prereleases: text.optional() }),
+    ...answered,
+  }),
+  z.strictObject({ listVersions: message, ...expectations }),
+  z.strictObject({ listModels: message, ...expectations }),
+  z.strictObject({ take: z.union([count, z.literal("all")]), ...taken }),
+  z.strictObject({ digest: message, ...answered }),
+  /** What becomes of the service: `stop` and `kill` wait until it is gone, `start` does not wait. */
+  z.strictObject({ service: z.enum(["stop", "kill", "start"]) }),
+]);
+
+const conformanceCase = z.strictObject({
+  name: text,
+  /** Versions that $model has before the first step: one by one or as "1.0.0 .. 1.0.9". */
+  given: z.union([z.array(text), text]).optional(),
+  /** How long the description of each given version is. */
+  givenDescriptionBytes: count.optional(),
+  steps: z.array(step).nonempty(),
+});
+
+/** What a call meets on its way. */
+export type Fault = z.infer<typeof fault>;
+
+/** A status that a call gets. */
+export type StatusFault = Extract<Fault, { status: string }>;
+
+/** One thing that a client is told to do, and what must come of it. */
+export type Step = z.infer<typeof step>;
+
+/** One case of the suite: what a client is told to do, and what must come of it. */
+export type ConformanceCase = z.infer<typeof conformanceCase> & {
+  /** The name of its file, which says what it is about. */
+  readonly subject: string;
+  /** Its place in that file. */
+  readonly place: number;
+};
+
+/** The cases of all files, in the order of the files' names, and the vectors of docs/digest.md. */
+export function readCases(): ConformanceCase[] {
+  const folder = new URL("./", import.meta.url);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+  const cases = files.sort().flatMap((file) => {
+    const subject = basename(file, ".yaml");
+    const cases = z.array(conformanceCase).parse(parse(readFileSync(new URL(file, folder), "utf8")));
+    return cases.map((each, place) => ({ ...each, subject, place }));
+  });
+  return [...cases, ...readDigestCases()];
+}
+
+interface DigestVector {
+  readonly name: string;
+  readonly record: Record<string, unknown>;
+  readonly digest: string;
+}
+
+function readDigestCases(): ConformanceCase[] {
+  const vectors: DigestVector[] = JSON.parse(readDocument("digest-vectors.json"));
+  return vectors.map(({ name, record, digest }, place) => ({
+    subject: "digest",
+    place,
+    name,
+    steps: [{ digest: record, answer: digest }],
+  }));
+}
+
+/** The versions that a case names one by one, or as the first and the last patch of a series, up or down. */
+export function expandVersions(versions: string | readonly string[]): readonly string[] {
+  if (typeof versions !== "string") return versions;
+  const [first, last] = versions.split(" .. ");
+  const [line, from, to] = [trainOf(first), patchOf(first), patchOf(last)];
+  const direction = Math.sign(to - from);
+  return Array.from({ length: Math.abs(to - from) + 1 }, (_, index) => `${line}.${from + index * direction}`);
+}
+
+function trainOf(version = ""): string {
+  return version.slice(0, version.lastIndexOf("."));
+}
+
+function patchOf(version = ""): number {
+  return Number(version.slice(version.lastIndexOf(".") + 1));
+}
