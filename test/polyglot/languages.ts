@@ -1,72 +1,103 @@
-// The clients of other languages, built the way that their users build them: stubs generated from the protos by the
-// language's own tools, dependencies from its own registry, both pinned by the files beside the client.
+// The clients of all languages, built the way that their users build them: from a copy of their folder with the protos
+// beside it, with the language's own tools, and with dependencies from its own registry.
 
 import { cp } from "node:fs/promises";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Command } from "../conformance/runner.ts";
 import { cacheFolder, runProgram } from "../support/program.ts";
 import type { Toolchain } from "./toolchain.ts";
 
-/** A language with a client of the service, in the folder of its name. */
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const tools = join(root, "node_modules", ".bin");
+
+/** A language with a client in clients/, in the folder of its name. */
 export interface Language {
   readonly name: string;
   readonly toolchain: Toolchain;
-  /** Builds the client in a folder that holds its files and `proto`; answers the command that runs it. */
-  build(folder: string): Promise<Command>;
+  /** Where the client's folder has the source of its example. */
+  readonly example: string;
+  /** Where it keeps the code that its generator makes; undefined where each build makes it. */
+  readonly generated?: string;
+  /** Builds the client as a user gets it, in a copy of its folder. */
+  build(folder: string): Promise<Client>;
+  /** Makes the generated code anew, in a copy of the folder. */
+  generate(folder: string): Promise<void>;
+  /** Runs the client's own tests and all that the language's tools check, in a copy of its folder. */
+  check(folder: string): Promise<void>;
 }
 
-/** A program and its first arguments. */
-export type Command = readonly [program: string, ...args: string[]];
-
-/** The languages that are tried. */
-export const languages: readonly Language[] = [
-  {
-    name: "python",
-    toolchain: { "python3 with venv and pip": ["python3", "-c", "import ensurepip, venv"] },
-    build: buildPython,
-  },
-  {
-    name: "go",
-    toolchain: { go: ["go", "version"] },
-    build: buildGo,
-  },
-  {
-    name: "java",
-    toolchain: { "a JDK (javac)": ["javac", "-version"], "Maven (mvn)": ["mvn", "-version"] },
-    build: buildJava,
-  },
-];
-
-/** Builds the client of a language in an empty folder; answers the command that runs it. */
-export async function buildClient({ name, build }: Language, folder: string): Promise<Command> {
-  await cp(fileURLToPath(new URL(name, import.meta.url)), folder, { recursive: true });
-  await cp(fileURLToPath(new URL("../../proto", import.meta.url)), join(folder, "proto"), { recursive: true });
-  return await build(folder);
+/** A client that was built. */
+export interface Client {
+  /** Starts its runner for the conformance suite. */
+  readonly runner: Command;
+  /** Runs its example, once the address and a model are added. */
+  readonly example: Command;
 }
 
-async function buildPython(folder: string): Promise<Command> {
-  const environment = join(cacheFolder, "python");
-  const python = join(environment, "bin", "python");
+/** Copies what a client is built from into an empty folder; answers where the client is. */
+export async function copyClient({ name }: Language, folder: string): Promise<string> {
+  const client = join("clients", name);
+  for (const path of [client, "proto", "docs", "LICENSE"]) {
+    await cp(join(root, path), join(folder, path), { recursive: true });
+  }
+  return join(folder, client);
+}
+
+/** The client in Go. */
+export const go: Language = {
+  name: "go",
+  toolchain: { go: ["go", "version"] },
+  example: "example/main.go",
+  generated: "stele/v1",
+  build: async (folder) => {
+    await runProgram("go", ["build", "-o", "bin/", "./internal/conformance", "./example"], { cwd: folder });
+    return { runner: [join(folder, "bin", "conformance")], example: [join(folder, "bin", "example")] };
+  },
+  generate: async (folder) => await buf(folder),
+  check: async (folder) => {
+    await runAll(folder, ["go vet ./...", "go test ./...", 'test -z "$(gofmt -l .)"']);
+  },
+};
+
+/** The client in Python. */
+export const python: Language = {
+  name: "python",
+  toolchain: { "python3 with venv and pip": ["python3", "-c", "import ensurepip, venv"] },
+  example: "examples/example.py",
+  generated: "src/stele/v1",
+  build: async (folder) => {
+    const programs = await createEnvironment("python", folder, ["."]);
+    const python = join(programs, "python");
+    return {
+      runner: [python, join(folder, "conformance", "runner.py")],
+      example: [python, join(folder, "examples", "example.py")],
+    };
+  },
+  generate: async (folder) => {
+    await buf(folder, await createEnvironment("python-generate", folder, ["-r", "requirements/generate.txt"]));
+  },
+  check: async (folder) => {
+    const programs = await createEnvironment("python-develop", folder, ["-r", "requirements/develop.txt", "-e", "."]);
+    await runAll(folder, ["ruff format --check", "ruff check", "mypy", "pytest -q"], programs);
+  },
+};
+
+// A virtual environment with these packages; answers where its programs are.
+async function createEnvironment(name: string, folder: string, packages: readonly string[]): Promise<string> {
+  const environment = join(cacheFolder, name);
+  const programs = join(environment, "bin");
   await runProgram("python3", ["-m", "venv", environment]);
-  await runProgram(python, ["-m", "pip", "install", "--quiet", "--requirement", join(folder, "requirements.txt")]);
-  const outputs = ["--python_out=.", "--grpc_python_out=."];
-  const protos = ["stele/v1/model_version.proto", "stele/v1/model_registry_service.proto"];
-  await runProgram(python, ["-m", "grpc_tools.protoc", "--proto_path=proto", ...outputs, ...protos], { cwd: folder });
-  return [python, join(folder, "client.py")];
+  await runProgram(join(programs, "pip"), ["install", "--quiet", ...packages], { cwd: folder });
+  return programs;
 }
 
-async function buildGo(folder: string): Promise<Command> {
-  const buf = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));
-  await runProgram(buf, ["generate"], { cwd: folder });
-  await runProgram("go", ["build", "-o", "client", "."], { cwd: folder });
-  return [join(folder, "client")];
+async function buf(folder: string, ...programs: readonly string[]): Promise<void> {
+  await runAll(folder, ["buf generate"], ...programs);
 }
 
-async function buildJava(folder: string): Promise<Command> {
-  // Java asks the system for the home folder, and not HOME, which users without one of their own set.
-  const repository = `-Dmaven.repo.local=${join(homedir(), ".m2", "repository")}`;
-  await runProgram("mvn", ["--quiet", "--batch-mode", repository, "compile"], { cwd: folder });
-  const classPath = [join(folder, "target", "classes"), join(folder, "target", "lib", "*")].join(delimiter);
-  return ["java", "-cp", classPath, "Client"];
+// Shell commands, one after the other; their programs are looked for in these folders first.
+async function runAll(folder: string, commands: readonly string[], ...programs: readonly string[]): Promise<void> {
+  const PATH = [...programs, process.env["PATH"], tools].join(delimiter);
+  for (const command of commands) await runProgram("bash", ["-c", command], { cwd: folder, env: { PATH } });
 }

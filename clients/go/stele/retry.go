@@ -1,0 +1,81 @@
+package stele
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	firstWait = 100 * time.Millisecond
+	maxWait   = 5 * time.Second
+	jitter    = 0.2
+)
+
+// pause waits after the failure of an attempt, the first being 1. It returns nil when the next attempt may begin, and
+// otherwise, at once, the error that the caller gets.
+func pause(ctx context.Context, attempt int, failure error) error {
+	if ctx.Err() != nil || !isRetryable(failure) {
+		return failure
+	}
+	spread := 1 + jitter*(2*rand.Float64()-1)
+	wait := max(time.Duration(float64(backoffOf(attempt))*spread), retryDelay(failure))
+	if deadline, ok := ctx.Deadline(); ok && wait >= time.Until(deadline) {
+		return failure
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// backoffOf returns the wait after an attempt, without its jitter.
+func backoffOf(attempt int) time.Duration {
+	const doublings = 6 // are more than it takes to maxWait
+	return min(firstWait<<min(attempt-1, doublings), maxWait)
+}
+
+// isRetryable tells whether another attempt can succeed where this one failed.
+func isRetryable(failure error) bool {
+	if retryInfoOf(failure) != nil {
+		return true
+	}
+	switch status.Code(failure) {
+	case codes.Unavailable, codes.Aborted:
+		return true
+	case codes.Internal, codes.Unknown, codes.Canceled, codes.ResourceExhausted:
+		return isBroken(failure)
+	default:
+		return false
+	}
+}
+
+// isBroken tells whether a failure with a code that grpc-go gives streams which end before their status (a reset by its
+// error code, the end of the input, the answer of a load balancer) is of that kind. Those of the service have an
+// ErrorInfo; those of grpc-go itself about messages begin with its name.
+func isBroken(failure error) bool {
+	var token *tokenError
+	if errors.As(failure, &token) || errorInfoOf(failure) != nil {
+		return false
+	}
+	return !strings.HasPrefix(status.Convert(failure).Message(), "grpc: ")
+}
+
+// retryDelay returns how long the service asks to wait; 0 when it does not.
+func retryDelay(failure error) time.Duration {
+	return retryInfoOf(failure).GetRetryDelay().AsDuration()
+}
+
+func retryInfoOf(failure error) *errdetails.RetryInfo {
+	return detailOf[*errdetails.RetryInfo](failure)
+}
