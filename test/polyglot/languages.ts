@@ -2,7 +2,7 @@
 // beside it, with the language's own tools, and with dependencies from its own registry.
 
 import { cp } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "../conformance/runner.ts";
 import { cacheFolder, runProgram } from "../support/program.ts";
@@ -35,11 +35,15 @@ export interface Client {
   readonly example: Command;
 }
 
+/** What building in the checkout leaves there. */
+const LEFT_OVER = new Set(["node_modules", "target", "dist", "Cargo.lock", "__pycache__"]);
+
 /** Copies what a client is built from into an empty folder; answers where the client is. */
 export async function copyClient({ name }: Language, folder: string): Promise<string> {
   const client = join("clients", name);
-  for (const path of [client, "proto", "docs", "LICENSE"]) {
-    await cp(join(root, path), join(folder, path), { recursive: true });
+  const filter = (path: string) => !LEFT_OVER.has(basename(path));
+  for (const path of [client, "proto", "docs"]) {
+    await cp(join(root, path), join(folder, path), { recursive: true, filter });
   }
   return join(folder, client);
 }
@@ -79,9 +83,45 @@ export const python: Language = {
   },
   check: async (folder) => {
     const programs = await createEnvironment("python-develop", folder, ["-r", "requirements/develop.txt", "-e", "."]);
-    await runAll(folder, ["ruff format --check", "ruff check", "mypy", "pytest -q"], programs);
+    await runAll(folder, ["ruff format --check", "ruff check", "mypy", "pytest -q"], pathWith(programs));
   },
 };
+
+/** The client in Rust. */
+export const rust: Language = {
+  name: "rust",
+  toolchain: {
+    cargo: ["cargo", "--version"],
+    rustfmt: ["cargo", "fmt", "--version"],
+    clippy: ["cargo", "clippy", "--version"],
+  },
+  example: "examples/example.rs",
+  generated: "src/gen",
+  build: async (folder) => {
+    await runAll(folder, ["cargo build --quiet --workspace --bins --examples"], cargoEnvironment);
+    const programs = join(cargoEnvironment.CARGO_TARGET_DIR, "debug");
+    return { runner: [join(programs, "stele-conformance")], example: [join(programs, "examples", "example")] };
+  },
+  generate: async (folder) => {
+    const kept = join(cacheFolder, "rust-plugins");
+    const plugins = "protoc-gen-prost@0.5.0 protoc-gen-tonic@0.5.0";
+    await runAll(folder, [`cargo install --quiet --locked --root "${kept}" ${plugins}`], cargoEnvironment);
+    await buf(folder, join(kept, "bin"));
+  },
+  check: async (folder) => {
+    const commands = [
+      "cargo test --quiet --workspace",
+      "cargo fmt --all --check",
+      "cargo clippy --quiet --workspace --all-targets -- -D warnings",
+      "cargo doc --quiet --no-deps",
+      "cargo package --quiet --package stele-client --allow-dirty --no-verify",
+    ];
+    await runAll(folder, commands, { ...cargoEnvironment, RUSTDOCFLAGS: "-D warnings" });
+  },
+};
+
+// What was built is kept, because most of it is what the client depends on.
+const cargoEnvironment = { CARGO_TARGET_DIR: join(cacheFolder, "rust") };
 
 // A virtual environment with these packages; answers where its programs are.
 async function createEnvironment(name: string, folder: string, packages: readonly string[]): Promise<string> {
@@ -92,12 +132,21 @@ async function createEnvironment(name: string, folder: string, packages: readonl
   return programs;
 }
 
+// buf, whose plugins are looked for in these folders too.
 async function buf(folder: string, ...programs: readonly string[]): Promise<void> {
-  await runAll(folder, ["buf generate"], ...programs);
+  await runAll(folder, ["buf generate"], pathWith(...programs));
 }
 
-// Shell commands, one after the other; their programs are looked for in these folders first.
-async function runAll(folder: string, commands: readonly string[], ...programs: readonly string[]): Promise<void> {
-  const PATH = [...programs, process.env["PATH"], tools].join(delimiter);
-  for (const command of commands) await runProgram("bash", ["-c", command], { cwd: folder, env: { PATH } });
+// Shell commands, one after the other, each of which has to succeed.
+async function runAll(
+  folder: string,
+  commands: readonly string[],
+  env: Record<string, string> = pathWith(),
+): Promise<void> {
+  for (const command of commands) await runProgram("bash", ["-c", command], { cwd: folder, env });
+}
+
+// A PATH with these folders first, and with the project's own tools.
+function pathWith(...programs: readonly string[]): Record<string, string> {
+  return { PATH: [...programs, process.env["PATH"], tools].join(delimiter) };
 }
