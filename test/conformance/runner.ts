@@ -1,6 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
 /** A program and its first arguments. */
@@ -30,7 +29,7 @@ export class Runner implements AsyncDisposable {
       this.#log += error.message;
     });
     this.#child.stdin.on("error", () => {});
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#lines = splitLines(this.#child.stdout.setEncoding("utf8"));
   }
 
   /** Sends a request and waits for its answer; throws with the runner's log when none comes within a minute. */
@@ -56,5 +55,15 @@ export class Runner implements AsyncDisposable {
     if (this.#child.exitCode !== 0) {
       throw new Error(`the runner ended with ${this.#child.exitCode ?? this.#child.signalCode}\n${this.#log}`);
     }
+  }
+}
+
+// node:readline would also end lines at U+2028 and U+2029, which JSON texts may hold.
+async function* splitLines(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of texts) {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
   }
 }

@@ -1,7 +1,8 @@
 // The clients of all languages, built the way that their users build them: from a copy of their folder with the protos
 // beside it, with the language's own tools, and with dependencies from its own registry.
 
-import { cp } from "node:fs/promises";
+import { cp, symlink } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "../conformance/runner.ts";
@@ -87,6 +88,36 @@ export const python: Language = {
   },
 };
 
+/** The client in Java. */
+export const java: Language = {
+  name: "java",
+  toolchain: { "a JDK (javac)": ["javac", "-version"], "Maven (mvn)": ["mvn", "-version"] },
+  example: "example/Example.java",
+  build: async (folder) => {
+    await maven(folder, "-DskipTests package dependency:copy-dependencies -DoutputDirectory=target/lib");
+    const classPath = ["target/*", "target/lib/*", "target/test-classes"]
+      .map((path) => join(folder, path))
+      .join(delimiter);
+    return {
+      runner: ["java", "-cp", classPath, "dev.stele.client.conformance.Runner"],
+      example: ["java", "-cp", classPath, join(folder, "example", "Example.java")],
+    };
+  },
+  generate: async (folder) => await maven(folder, "generate-sources"),
+  check: async (folder) => {
+    await maven(folder, "test");
+    const options = "-Xlint:all -Xdoclint:all/protected -Xdoclint/package:dev.stele.client -Werror -d target/lint";
+    const sources = '$(find src example -name "*.java")';
+    await runAll(folder, [`javac ${options} -cp "target/classes:target/lib/*" ${sources}`]);
+  },
+};
+
+// Java asks the system for the home folder, and not HOME, which users without one of their own set.
+async function maven(folder: string, goals: string): Promise<void> {
+  const repository = join(homedir(), ".m2", "repository");
+  await runAll(folder, [`mvn --quiet --batch-mode -Dmaven.repo.local="${repository}" ${goals}`]);
+}
+
 /** The client in Rust. */
 export const rust: Language = {
   name: "rust",
@@ -119,6 +150,35 @@ export const rust: Language = {
     await runAll(folder, commands, { ...cargoEnvironment, RUSTDOCFLAGS: "-D warnings" });
   },
 };
+
+/** The client in TypeScript. */
+export const typescript: Language = {
+  name: "typescript",
+  toolchain: { npm: ["npm", "--version"] },
+  example: "example/example.ts",
+  generated: "src/gen",
+  // In a folder of its own, so that the programs import the package and not the sources.
+  build: async (folder) => {
+    const user = join(folder, "user");
+    await runAll(folder, [
+      "npm ci && npm pack",
+      "mkdir user && cp conformance/runner.ts example/example.ts user",
+      `echo '{ "type": "module", "private": true }' > user/package.json`,
+      "cd user && npm install ../stele-client-*.tgz",
+    ]);
+    return { runner: [node, join(user, "runner.ts")], example: [node, join(user, "example.ts")] };
+  },
+  generate: async (folder) => {
+    await symlink(join(root, "node_modules"), join(folder, "../../node_modules"));
+    await buf(folder);
+  },
+  check: async (folder) => {
+    await runAll(folder, ["npm test", "npm run typecheck"]);
+  },
+};
+
+// The Node that runs the tests, which is the project's.
+const node = process.execPath;
 
 // What was built is kept, because most of it is what the client depends on.
 const cargoEnvironment = { CARGO_TARGET_DIR: join(cacheFolder, "rust") };

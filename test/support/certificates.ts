@@ -105,6 +105,7 @@ async function sign({ subject, keys }: Party, { issuer, options, isAuthority = f
 }
 
 function extensionsOf({
+  commonName,
   uris = [],
   dnsNames = [],
   ips = [],
@@ -117,7 +118,8 @@ function extensionsOf({
   ];
   return [
     new x509.ExtendedKeyUsageExtension(usages.map((usage) => x509.ExtendedKeyUsage[usage])),
-    ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    // Critical where it is the only name: RFC 5280, section 4.2.1.6.
+    ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names, commonName === undefined)] : []),
   ];
 }
 
