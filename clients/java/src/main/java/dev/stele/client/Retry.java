@@ -1,0 +1,54 @@
+package dev.stele.client;
+
+import io.grpc.Deadline;
+import java.time.Duration;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+
+/** The repetitions of one call, or of the wait for one message of a listing. */
+final class Retry {
+  private static final long FIRST_MS = 100;
+  private static final long MOST_MS = 5000;
+
+  private final Connection connection;
+  private final Deadline deadline;
+  private int repetitions;
+
+  Retry(Connection connection, Deadline deadline) {
+    this.connection = connection;
+    this.deadline = deadline;
+  }
+
+  Deadline deadline() {
+    return deadline;
+  }
+
+  /**
+   * Waits until the attempt may be repeated. Throws the failure where it cannot be mended by that,
+   * or where the wait would end after the deadline.
+   */
+  void await(Failure failure) {
+    if (!failure.isRepeatable()) throw failure.toException();
+    throwIfEnded(failure);
+    Duration wait = backoff(++repetitions, ThreadLocalRandom.current().nextDouble());
+    if (failure.retryDelay().compareTo(wait) > 0) wait = failure.retryDelay();
+    if (wait.toNanos() > deadline.timeRemaining(TimeUnit.NANOSECONDS)) throw failure.toException();
+    connection.pause(wait);
+    throwIfEnded(failure);
+  }
+
+  /** The wait before the n-th repetition, for a random number from 0 to 1. */
+  static Duration backoff(int repetition, double random) {
+    long ms = Math.min(FIRST_MS << Math.min(repetition - 1, 10), MOST_MS);
+    return Duration.ofNanos((long) (ms * 1e6 * (0.8 + 0.4 * random)));
+  }
+
+  private void throwIfEnded(Failure last) {
+    connection
+        .end()
+        .ifPresent(
+            why -> {
+              throw last.cancelled(why).toException();
+            });
+  }
+}
