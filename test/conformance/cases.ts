@@ -26,6 +26,8 @@ const fault = z.union([
   // The connection is closed after so many messages, or in the middle of the next one.
   z.strictObject({ closeAfterMessages: count }),
   z.strictObject({ closeWithinMessage: count }),
+  // Nothing passes any more after so many messages, in either direction, and nobody is told.
+  z.strictObject({ freezeAfterMessages: count }),
   // A status comes after so many messages of the service, or none of them: `afterwards` when the service has done the call.
   z.strictObject({
     status: text,
@@ -78,6 +80,8 @@ const conformanceCase = z.strictObject({
   given: z.union([z.array(text), text]).optional(),
   /** How long the description of each given version is. */
   givenDescriptionBytes: count.optional(),
+  /** Takes most of a minute, of waiting: run beside the others. */
+  slow: z.literal(true).optional(),
   steps: z.array(step).nonempty(),
 });
 

@@ -2,45 +2,22 @@
 // sides, passed on message by message, except for the calls that have a fault waiting.
 
 import { once } from "node:events";
-import {
-  type ClientHttp2Session,
-  connect,
-  createServer,
-  type Http2Server,
-  type Http2Session,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
-import type { Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import type { Fault } from "./cases.ts";
 import { ProxiedCall } from "./proxied-call.ts";
-
-/** A client's connection and the one that leads on to the service. */
-interface Link {
-  readonly socket: Socket;
-  readonly upstream: ClientHttp2Session;
-}
+import { ProxiedConnection } from "./proxied-connection.ts";
 
 /** A proxy in front of the service, which breaks what passes through it as it is told. */
 export class FaultProxy implements AsyncDisposable {
-  readonly #server: Http2Server;
-  readonly #links = new Map<Http2Session, Link>();
   readonly #target: string;
+  readonly #server: Server;
+  readonly #connections = new Set<ProxiedConnection>();
   #faults: Fault[] = [];
   #calls = 0;
 
   constructor(target: string) {
     this.#target = target;
-    this.#server = createServer();
-    const sockets = new Map<number | undefined, Socket>();
-    this.#server.prependListener("connection", (socket: Socket) => sockets.set(socket.remotePort, socket));
-    this.#server.on("session", (session) => {
-      const socket = sockets.get(session.socket.remotePort);
-      sockets.delete(session.socket.remotePort);
-      if (socket !== undefined) this.#link(session, socket);
-    });
-    this.#server.on("stream", (stream, headers) => this.#serve(stream, headers));
+    this.#server = createServer((client) => this.#accept(client));
   }
 
   /** Starts to listen on any free port; answers host:port. */
@@ -70,29 +47,17 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { socket } of this.#links.values()) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+    for (const connection of this.#connections) connection.destroy();
+    await once(this.#server.close(), "close");
   }
 
-  // A client sees the connection to the service end when it does.
-  #link(session: ServerHttp2Session, socket: Socket): void {
-    const upstream = connect(`http://${this.#target}`);
-    upstream.on("close", () => socket.destroySoon());
-    upstream.on("error", () => {});
-    session.on("error", () => {});
-    session.on("close", () => {
-      this.#links.delete(session);
-      upstream.destroy();
+  #accept(client: Socket): void {
+    const connection = new ProxiedConnection(client, this.#target, (stream, headers) => {
+      this.#calls += 1;
+      const call = new ProxiedCall(stream, connection, this.#faults.shift());
+      if (!call.refuse()) call.passOn(connection.upstream.request(headers));
     });
-    this.#links.set(session, { socket, upstream });
-  }
-
-  #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const link = stream.session && this.#links.get(stream.session);
-    if (link === undefined) return;
-    this.#calls += 1;
-    const call = new ProxiedCall(stream, link.socket, this.#faults.shift());
-    if (!call.refuse()) call.passOn(link.upstream.request(headers));
+    this.#connections.add(connection);
+    client.on("close", () => this.#connections.delete(connection));
   }
 }

@@ -1,7 +1,7 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { Socket } from "node:net";
 import type { Fault, StatusFault } from "./cases.ts";
 import { MessageSplitter } from "./message-splitter.ts";
+import type { ProxiedConnection } from "./proxied-connection.ts";
 import { toTrailers } from "./status-trailers.ts";
 
 type Trailers = Record<string, string>;
@@ -10,8 +10,7 @@ type Trailers = Record<string, string>;
 export class ProxiedCall {
   /** The call as its client sees it. */
   readonly #stream: ServerHttp2Stream;
-  /** The client's connection. */
-  readonly #socket: Socket;
+  readonly #connection: ProxiedConnection;
   readonly #fault: Fault | undefined;
   /** The status of the service. */
   #status: Trailers = {};
@@ -19,9 +18,9 @@ export class ProxiedCall {
   /** Whether the client has got all that it will get. */
   #isOver = false;
 
-  constructor(stream: ServerHttp2Stream, socket: Socket, fault: Fault | undefined) {
+  constructor(stream: ServerHttp2Stream, connection: ProxiedConnection, fault: Fault | undefined) {
     this.#stream = stream;
-    this.#socket = socket;
+    this.#connection = connection;
     this.#fault = fault;
     stream.on("error", () => {});
   }
@@ -29,8 +28,8 @@ export class ProxiedCall {
   /** Does a fault that keeps the call from the service; answers whether it has done so. */
   refuse(): boolean {
     const fault = this.#fault;
-    if (fault === "close before the call") this.#socket.destroySoon();
-    else if (fault === "reset before the call") this.#socket.resetAndDestroy();
+    if (fault === "close before the call") this.#connection.close();
+    else if (fault === "reset before the call") this.#connection.reset();
     else if (fault === "silence") this.#stream.resume();
     else if (fault === "refuse the stream") this.#stream.close(constants.NGHTTP2_REFUSED_STREAM);
     else if (isHttp(fault)) this.#respondHttp(fault.http);
@@ -77,12 +76,13 @@ export class ProxiedCall {
     if ("closeAfterMessages" in fault && this.#messages === fault.closeAfterMessages) this.#close(Buffer.alloc(0));
     if ("closeWithinMessage" in fault && this.#messages === fault.closeWithinMessage)
       this.#close(next.subarray(0, Math.floor(next.length / 2)));
+    if ("freezeAfterMessages" in fault && this.#messages === fault.freezeAfterMessages) this.#freeze();
     if (isStatus(fault) && this.#messages === fault.afterMessages) this.#end(toTrailers(fault));
   }
 
   #conclude(): void {
     if (this.#isOver || !this.#stream.writable) return;
-    if (this.#fault === "lose the answer") this.#socket.resetAndDestroy();
+    if (this.#fault === "lose the answer") this.#connection.reset();
     else if (this.#fault === "lose the status") this.#close(Buffer.alloc(0));
     else if (isStatus(this.#fault) && this.#fault.afterwards) this.#end(toTrailers(this.#fault));
     else this.#end(this.#status);
@@ -96,7 +96,12 @@ export class ProxiedCall {
   // The client gets what was written so far and this, and then the end of the connection.
   #close(last: Buffer): void {
     this.#isOver = true;
-    this.#stream.write(last, () => setImmediate(() => this.#socket.destroySoon()));
+    this.#stream.write(last, () => setImmediate(() => this.#connection.close()));
+  }
+
+  #freeze(): void {
+    this.#isOver = true;
+    this.#stream.write(Buffer.alloc(0), () => setImmediate(() => this.#connection.freeze()));
   }
 
   #end(trailers: Trailers): void {

@@ -12,7 +12,7 @@ export interface Answer {
   readonly error?: Readonly<Record<string, unknown>>;
 }
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** A running program that does what it is told through the client of its language; README.md has its protocol. */
 export class Runner implements AsyncDisposable {
@@ -32,7 +32,7 @@ export class Runner implements AsyncDisposable {
     this.#lines = splitLines(this.#child.stdout.setEncoding("utf8"));
   }
 
-  /** Sends a request and waits for its answer; throws with the runner's log when none comes within a minute. */
+  /** Sends a request and waits for its answer; throws with the runner's log when none comes within two minutes. */
   async ask(request: object): Promise<Answer> {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     const late = new Promise<IteratorResult<string>>((resolve) => {

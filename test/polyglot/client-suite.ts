@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { readCases } from "../conformance/cases.ts";
+import { type ConformanceCase, readCases } from "../conformance/cases.ts";
 import { Stage } from "../conformance/stage.ts";
 import { endProgram } from "../support/program.ts";
 import { type Client, copyClient, type Language } from "./languages.ts";
@@ -25,25 +25,20 @@ function testBuilt(language: Language): void {
   let temporary: string;
   let folder: string;
   let client: Client;
-  let stage: Stage;
 
   beforeAll(async () => {
     temporary = await mkdtemp(join(tmpdir(), `stele-${language.name}-`));
     folder = await copyClient(language, temporary);
     client = await language.build(folder);
-    stage = await Stage.open(language.name, client.runner);
   }, BUILD_TIMEOUT_MS);
 
   afterAll(async () => {
-    await stage?.[Symbol.asyncDispose]();
     await rm(temporary, { recursive: true, force: true });
   });
 
-  describe("conformance", () => {
-    for (const each of readCases()) {
-      it(`${each.subject}: ${each.name}`, async () => await stage.run(each));
-    }
-  });
+  const cases = readCases();
+  describeCases(cases.filter(({ slow }) => !slow));
+  describeCases(cases.filter(({ slow }) => slow));
 
   it("runs its example, which is the one in its README", async () => {
     const [program, ...args] = client.example;
@@ -69,6 +64,23 @@ function testBuilt(language: Language): void {
       exitCode: 0,
     });
   });
+
+  // Both sets are run at the same time, each one case after the other.
+  function describeCases(cases: readonly ConformanceCase[]): void {
+    describe("conformance", { concurrent: true }, () => {
+      let stage: Stage | undefined;
+
+      beforeAll(async () => {
+        stage = await Stage.open(language.name, client.runner);
+      });
+
+      afterAll(async () => await stage?.[Symbol.asyncDispose]());
+
+      for (const each of cases) {
+        it(`${each.subject}: ${each.name}`, { concurrent: false }, async () => await stage?.run(each));
+      }
+    });
+  }
 
   async function read(path: string): Promise<string> {
     return await readFile(join(original, path), "utf8");
