@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelRegistryServiceClient } from "../../gen/stele/v1/model_registry_service_grpc.ts";
@@ -60,6 +61,31 @@ describe("the service config of docs/clients.md", () => {
     expect(listings?.name).toEqual(
       streams.map(({ name }) => ({ service: ModelRegistryService.typeName, method: name })),
     );
+  });
+});
+
+describe("the versions in docs/clients.md", () => {
+  it.each([
+    ["go/go.mod", /^go (1\.\d+)/m, "Go $1 or newer"],
+    ["go/go.mod", /google\.golang\.org\/grpc (v[\d.]+)/, "google.golang.org/grpc $1"],
+    ["go/go.mod", /google\.golang\.org\/protobuf (v[\d.]+)/, "google.golang.org/protobuf $1"],
+    ["python/pyproject.toml", /requires-python = ">=([\d.]+)"/, "| Python | $1 or newer"],
+    ["python/pyproject.toml", /"grpcio>=([\d.]+)/, "grpcio $1 or newer"],
+    ["python/pyproject.toml", /"protobuf>=([\d.]+)/, "protobuf $1 or newer"],
+    ["java/pom.xml", /<maven.compiler.release>(\d+)</, "| Java | $1 or newer"],
+    ["java/pom.xml", /<grpc.version>([\d.]+)</, "grpc-java $1"],
+    ["java/pom.xml", /<protobuf.version>([\d.]+)</, "protobuf-java $1"],
+    ["rust/Cargo.toml", /rust-version = "([\d.]+)"/, "| Rust | $1 or newer"],
+    ["rust/Cargo.toml", /\ntonic = .*?"(\d+\.\d+)/, "tonic $1"],
+    ["rust/Cargo.toml", /\nprost = "(\d+\.\d+)/, "prost $1"],
+    ["typescript/package.json", /"node": ">=([\d.]+)"/, "Node $1 or newer"],
+    ["typescript/package.json", /"@connectrpc\/connect-node": "([\d.]+)"/, "@connectrpc/connect-node $1"],
+    ["typescript/package.json", /"@bufbuild\/protobuf": "([\d.]+)"/, "@bufbuild/protobuf $1"],
+  ])("are those of clients/%s, %s", (file, pattern, words) => {
+    const text = readFileSync(new URL(`../../clients/${file}`, import.meta.url), "utf8");
+    const version = pattern.exec(text)?.[1];
+    const stated = words.replace("$1", String(version));
+    expect(document.includes(stated), stated).toBe(true);
   });
 });
 

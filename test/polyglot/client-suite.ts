@@ -1,13 +1,35 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type ConformanceCase, readCases } from "../conformance/cases.ts";
+import type { Command } from "../conformance/runner.ts";
 import { Stage } from "../conformance/stage.ts";
 import { endProgram } from "../support/program.ts";
-import { type Client, copyClient, type Language } from "./languages.ts";
-import { findMissing, itUnless } from "./toolchain.ts";
+import { copyClient, root } from "./building.ts";
+import { findMissing, itUnless, type Toolchain } from "./toolchain.ts";
+
+/** A language with a client in clients/, in the folder of its name. */
+export interface Language {
+  readonly name: string;
+  readonly toolchain: Toolchain;
+  /** Where the client's folder has the source of its example. */
+  readonly example: string;
+  /** Builds the client as a user gets it, in a copy of its folder. */
+  build(folder: string): Promise<Client>;
+  /** Generates anew, by the client's template for buf, and throws where that makes other code than the client has. */
+  generate(folder: string): Promise<void>;
+  /** Runs the client's own tests and all that the language's tools check, in a copy of its folder. */
+  check(folder: string): Promise<void>;
+}
+
+/** A client that was built. */
+export interface Client {
+  /** Starts its runner for the conformance suite. */
+  readonly runner: Command;
+  /** Runs its example, once the address and a model are added. */
+  readonly example: Command;
+}
 
 const BUILD_TIMEOUT_MS = 900_000;
 
@@ -21,14 +43,13 @@ export async function testClient(language: Language): Promise<void> {
 }
 
 function testBuilt(language: Language): void {
-  const original = fileURLToPath(new URL(`../../clients/${language.name}`, import.meta.url));
   let temporary: string;
   let folder: string;
   let client: Client;
 
   beforeAll(async () => {
     temporary = await mkdtemp(join(tmpdir(), `stele-${language.name}-`));
-    folder = await copyClient(language, temporary);
+    folder = await copyClient(language.name, temporary);
     client = await language.build(folder);
   }, BUILD_TIMEOUT_MS);
 
@@ -57,12 +78,6 @@ function testBuilt(language: Language): void {
 
   it("has the code that its generator makes", async () => {
     await language.generate(folder);
-    if (language.generated === undefined) return;
-    const [before, after] = [join(original, language.generated), join(folder, language.generated)];
-    expect(await endProgram("diff", ["-r", "--exclude=__pycache__", before, after])).toMatchObject({
-      stdout: "",
-      exitCode: 0,
-    });
   });
 
   // Both sets are run at the same time, each one case after the other.
@@ -83,6 +98,6 @@ function testBuilt(language: Language): void {
   }
 
   async function read(path: string): Promise<string> {
-    return await readFile(join(original, path), "utf8");
+    return await readFile(join(root, "clients", language.name, path), "utf8");
   }
 }
