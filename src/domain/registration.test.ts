@@ -47,7 +47,7 @@ const versionRequired = "is required; give a semantic version, such as 1.4.0";
 
 test.each<[string, RequestInit, string, string]>([
   ["no model", { ...valid, model: "" }, "model", "is required; give the model's name, such as vision/resnet-50"],
-  ["no number", { model: "a" }, "version", versionRequired],
+  ["no number", { model: "a" }, "version", `${versionRequired}, or an increment`],
   ["an empty version", { model: "a", number: { case: "version", value: "" } }, "version", versionRequired],
 ])("refuses %s", (_name, init, field, description) => {
   expect(violationsOf((violations) => register(init, violations))).toEqual([

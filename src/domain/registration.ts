@@ -52,7 +52,11 @@ function parseNumber(number: RegisterVersionRequest["number"], violations: Viola
     const rule = parseIncrement(number.value, "increment", violations);
     return rule && { kind: "increment", rule };
   }
-  const version = parseVersion(number.value ?? "", "version", violations);
+  if (number.case === undefined) {
+    violations.addInvalid("version", "is required; give a semantic version, such as 1.4.0, or an increment");
+    return undefined;
+  }
+  const version = parseVersion(number.value, "version", violations);
   return version && { kind: "explicit", version };
 }
 

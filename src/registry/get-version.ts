@@ -156,6 +156,10 @@ function parseSelector(request: GetVersionRequest, violations: Violations): Sele
   if (prereleases !== Prereleases.UNSPECIFIED) {
     violations.addInvalid("prereleases", "is about a range; leave it out to get exactly one version");
   }
-  const version = parseVersion(request.selector.value ?? "", "version", violations);
+  if (request.selector.case === undefined) {
+    violations.addInvalid("version", "is required; give a semantic version, such as 1.4.0, or a range");
+    return undefined;
+  }
+  const version = parseVersion(request.selector.value, "version", violations);
   return version && { case: "version", version };
 }

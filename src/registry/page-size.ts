@@ -5,16 +5,14 @@ const MAX_PAGE_SIZE = 1000;
 
 /** The most entries of one message, or a default after adding what is wrong with `page_size` (AIP-158). */
 export function parsePageSize(pageSize: number, violations: Violations): number {
-  return Math.min(parseCount(pageSize, "page_size", violations) || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
+  if (pageSize < 0) {
+    violations.addInvalid("page_size", `${pageSize} is negative; use 0 for the default, or a positive number`);
+  }
+  return pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
 }
 
 /** The most entries of a whole listing, Infinity where there is no limit; adds what is wrong with `limit`. */
 export function parseLimit(limit: number, violations: Violations): number {
-  return parseCount(limit, "limit", violations) || Number.POSITIVE_INFINITY;
-}
-
-function parseCount(value: number, field: string, violations: Violations): number {
-  if (value >= 0) return value;
-  violations.addInvalid(field, `${value} is negative; use 0 for the default, or a positive number`);
-  return 0;
+  if (limit < 0) violations.addInvalid("limit", `${limit} is negative; use 0 for no bound, or a positive number`);
+  return limit > 0 ? limit : Number.POSITIVE_INFINITY;
 }

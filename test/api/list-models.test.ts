@@ -87,7 +87,7 @@ describe("ListModels", () => {
       reason: "INVALID_REQUEST",
       violations: [
         expect.stringMatching(/^prefix: "Image" begins no model's name; use /),
-        "limit: -1 is negative; use 0 for the default, or a positive number",
+        "limit: -1 is negative; use 0 for no bound, or a positive number",
         "page_size: -2 is negative; use 0 for the default, or a positive number",
       ],
     });

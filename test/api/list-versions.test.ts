@@ -144,7 +144,7 @@ describe("ListVersions with bad input", () => {
         "order: 9 is no Order; use one of the proto",
         "view: 9 is no View; use one of the proto",
         expect.stringMatching(/^filter: /),
-        "limit: -1 is negative; use 0 for the default, or a positive number",
+        "limit: -1 is negative; use 0 for no bound, or a positive number",
         "page_size: -2 is negative; use 0 for the default, or a positive number",
       ],
     });

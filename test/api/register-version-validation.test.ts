@@ -74,7 +74,7 @@ describe("RegisterVersion refuses, and stores nothing,", () => {
     const error = await errorOf(service.client.register({ model }));
     expect(error).toMatchObject({
       code: "INVALID_ARGUMENT",
-      violations: [expect.stringMatching(/^version: is required/)],
+      violations: [expect.stringMatching(/^version: is required; .* or an increment$/)],
     });
     await expectNothingStored(model);
   });
