@@ -1,6 +1,7 @@
 // Runs a case: gives its steps to a runner one by one, lets its faults happen, and compares what comes with what is expected.
 
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { type DescMessage, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { ModelSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { ModelVersionSchema } from "../../gen/stele/v1/model_version_pb.ts";
@@ -8,6 +9,8 @@ import { type ConformanceCase, expandVersions, type Step } from "./cases.ts";
 import type { FaultProxy } from "./fault-proxy.ts";
 import { findDifferences, findDifferencesWithin, type Names, substitute } from "./pattern.ts";
 import type { Answer, Runner } from "./runner.ts";
+
+const OPEN_TRIES = 250;
 
 /** What a case is run with. */
 export interface Bench {
@@ -62,7 +65,7 @@ async function runStep(step: Step, bench: Bench, names: Names): Promise<string[]
   }
   if (!("take" in step)) bench.proxy.expectCalls(step.faults ?? []);
   const answer = await bench.runner.ask(toRequest(step, names));
-  return [...compareOutcome(step, answer, names), ...compareCalls(step, bench.proxy.calls)];
+  return [...compareOutcome(step, answer, names), ...(await compareCalls(step, bench.proxy))];
 }
 
 type AskingStep = Exclude<Step, { service: unknown }>;
@@ -113,8 +116,15 @@ function compareVersions(expected: string | readonly string[], items: readonly u
   ];
 }
 
-function compareCalls({ calls }: AskingStep, actual: number): string[] {
-  if (calls === undefined) return [];
-  const [lowest, highest] = typeof calls === "number" ? [calls, calls] : calls;
-  return actual >= lowest && actual <= highest ? [] : [`calls: expected ${lowest} to ${highest}, got ${actual}`];
+async function compareCalls({ calls, open }: AskingStep, proxy: FaultProxy): Promise<string[]> {
+  const [lowest, highest] = typeof calls === "object" ? calls : [calls ?? 0, calls ?? Number.POSITIVE_INFINITY];
+  const differences =
+    proxy.calls >= lowest && proxy.calls <= highest
+      ? []
+      : [`calls: expected ${lowest} to ${highest}, got ${proxy.calls}`];
+  // What a client gives up ends on its way to the proxy.
+  for (let tries = 0; tries < OPEN_TRIES && open !== undefined && proxy.openCalls !== open; tries++) await delay(20);
+  if (open !== undefined && proxy.openCalls !== open)
+    differences.push(`open: expected ${open}, got ${proxy.openCalls}`);
+  return differences;
 }

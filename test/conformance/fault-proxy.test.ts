@@ -1,4 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ListVersionsRequestSchema } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { RegistryClient, versionsOf } from "../support/registry-client.ts";
 import { errorOf } from "../support/rpc-error.ts";
 import { type TestService, uniqueModel, useService } from "../support/test-service.ts";
@@ -50,6 +52,8 @@ describe("a fault proxy", () => {
     { fault: "lose the answer", code: "UNAVAILABLE", stored: true },
     { fault: { closeWithinMessage: 0 }, code: "UNAVAILABLE", stored: true },
     { fault: { http: 503 }, code: "UNAVAILABLE", stored: false },
+    { fault: { resetStream: "INTERNAL_ERROR" }, code: "INTERNAL", stored: false },
+    { fault: { endAfterMessages: 1 }, code: "INTERNAL", stored: true },
     { fault: { status: "ABORTED" }, code: "ABORTED", stored: false },
     { fault: { status: "UNAVAILABLE", afterwards: true }, code: "UNAVAILABLE", stored: true },
   ])("lets a registration meet $fault once", async ({ fault, code, stored }) => {
@@ -65,6 +69,9 @@ describe("a fault proxy", () => {
     { fault: { closeAfterMessages: 0 }, messages: 0, code: "UNAVAILABLE" },
     { fault: { closeAfterMessages: 2 }, messages: 2, code: "UNAVAILABLE" },
     { fault: { closeWithinMessage: 2 }, messages: 2, code: "UNAVAILABLE" },
+    { fault: { closeAfterMessages: 3 }, messages: 3, code: "UNAVAILABLE" },
+    { fault: { endAfterMessages: 2 }, messages: 2, code: "INTERNAL" },
+    { fault: { resetStream: "CANCEL", afterMessages: 2 }, messages: 2, code: "CANCELLED" },
     { fault: "lose the status", messages: 3, code: "UNAVAILABLE" },
     { fault: { status: "RESOURCE_EXHAUSTED", afterMessages: 1 }, messages: 1, code: "RESOURCE_EXHAUSTED" },
   ])("lets a listing meet $fault", async ({ fault, messages, code }) => {
@@ -93,6 +100,15 @@ describe("a fault proxy", () => {
       message: "über – 100 %",
       retryDelayMs: 1500,
     });
+  });
+
+  it("counts the calls that have not ended", async () => {
+    await client.registerBare(model, "1.0.0");
+    proxy.expectCalls(["silence"]);
+    const call = client.raw.listVersions(create(ListVersionsRequestSchema, { model })).on("error", () => {});
+    await expect.poll(() => proxy.openCalls).toBe(1);
+    call.cancel();
+    await expect.poll(() => proxy.openCalls).toBe(0);
   });
 
   it("tells which faults no call has met", async () => {

@@ -14,6 +14,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #connections = new Set<ProxiedConnection>();
   #faults: Fault[] = [];
   #calls = 0;
+  #openCalls = 0;
 
   constructor(target: string) {
     this.#target = target;
@@ -41,6 +42,11 @@ export class FaultProxy implements AsyncDisposable {
     return this.#calls;
   }
 
+  /** How many calls have not ended. */
+  get openCalls(): number {
+    return this.#openCalls;
+  }
+
   /** The faults that no call has met so far. */
   get unmetFaults(): readonly Fault[] {
     return this.#faults;
@@ -54,6 +60,10 @@ export class FaultProxy implements AsyncDisposable {
   #accept(client: Socket): void {
     const connection = new ProxiedConnection(client, this.#target, (stream, headers) => {
       this.#calls += 1;
+      this.#openCalls += 1;
+      stream.on("close", () => {
+        this.#openCalls -= 1;
+      });
       const call = new ProxiedCall(stream, connection, this.#faults.shift());
       if (!call.refuse()) call.passOn(connection.upstream.request(headers));
     });

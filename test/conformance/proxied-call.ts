@@ -1,5 +1,5 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { Fault, StatusFault } from "./cases.ts";
+import type { Fault, ResetFault, StatusFault } from "./cases.ts";
 import { MessageSplitter } from "./message-splitter.ts";
 import type { ProxiedConnection } from "./proxied-connection.ts";
 import { toTrailers } from "./status-trailers.ts";
@@ -31,8 +31,8 @@ export class ProxiedCall {
     if (fault === "close before the call") this.#connection.close();
     else if (fault === "reset before the call") this.#connection.reset();
     else if (fault === "silence") this.#stream.resume();
-    else if (fault === "refuse the stream") this.#stream.close(constants.NGHTTP2_REFUSED_STREAM);
     else if (isHttp(fault)) this.#respondHttp(fault.http);
+    else if (isReset(fault) && fault.afterMessages === undefined) this.#reset(fault.resetStream);
     else if (isStatus(fault) && fault.afterMessages === undefined && !fault.afterwards) this.#end(toTrailers(fault));
     else return false;
     return true;
@@ -62,7 +62,7 @@ export class ProxiedCall {
 
   #passMessage(message: Buffer, call: ClientHttp2Stream): void {
     if (this.#isOver || this.#holdsBack || !this.#stream.writable) return;
-    this.#breakBefore(message);
+    this.#breakAt(message);
     if (this.#isOver) return;
     this.#messages += 1;
     if (this.#stream.write(message)) return;
@@ -70,20 +70,27 @@ export class ProxiedCall {
     this.#stream.once("drain", () => call.resume());
   }
 
-  #breakBefore(next: Buffer): void {
+  // Does what has to be done after so many messages, of which `next` is the one that follows.
+  #breakAt(next: Buffer = Buffer.alloc(0)): void {
     const fault = this.#fault;
+    const isDue = (messages: number | undefined) => messages === this.#messages;
+    const half = next.subarray(0, Math.floor(next.length / 2));
     if (typeof fault !== "object") return;
-    if ("closeAfterMessages" in fault && this.#messages === fault.closeAfterMessages) this.#close(Buffer.alloc(0));
-    if ("closeWithinMessage" in fault && this.#messages === fault.closeWithinMessage)
-      this.#close(next.subarray(0, Math.floor(next.length / 2)));
-    if ("freezeAfterMessages" in fault && this.#messages === fault.freezeAfterMessages) this.#freeze();
-    if (isStatus(fault) && this.#messages === fault.afterMessages) this.#end(toTrailers(fault));
+    if ("closeAfterMessages" in fault && isDue(fault.closeAfterMessages)) this.#close();
+    if ("closeWithinMessage" in fault && isDue(fault.closeWithinMessage)) this.#close(half);
+    if ("endAfterMessages" in fault && isDue(fault.endAfterMessages)) this.#end({});
+    if ("endWithinMessage" in fault && isDue(fault.endWithinMessage)) this.#end({}, half);
+    if ("silenceAfterMessages" in fault && isDue(fault.silenceAfterMessages)) this.#isOver = true;
+    if ("freezeAfterMessages" in fault && isDue(fault.freezeAfterMessages)) this.#freeze();
+    if (isReset(fault) && isDue(fault.afterMessages)) this.#reset(fault.resetStream);
+    if (isStatus(fault) && isDue(fault.afterMessages)) this.#end(toTrailers(fault));
   }
 
   #conclude(): void {
+    if (!this.#isOver) this.#breakAt();
     if (this.#isOver || !this.#stream.writable) return;
     if (this.#fault === "lose the answer") this.#connection.reset();
-    else if (this.#fault === "lose the status") this.#close(Buffer.alloc(0));
+    else if (this.#fault === "lose the status") this.#close();
     else if (isStatus(this.#fault) && this.#fault.afterwards) this.#end(toTrailers(this.#fault));
     else this.#end(this.#status);
   }
@@ -93,22 +100,32 @@ export class ProxiedCall {
     return this.#fault === "lose the answer" || (isStatus(this.#fault) && this.#fault.afterwards === true);
   }
 
-  // The client gets what was written so far and this, and then the end of the connection.
-  #close(last: Buffer): void {
-    this.#isOver = true;
-    this.#stream.write(last, () => setImmediate(() => this.#connection.close()));
+  // The client gets what was written so far, and then the end of the connection.
+  #close(last: Buffer = Buffer.alloc(0)): void {
+    this.#afterWriting(last, () => this.#connection.close());
   }
 
   #freeze(): void {
-    this.#isOver = true;
-    this.#stream.write(Buffer.alloc(0), () => setImmediate(() => this.#connection.freeze()));
+    this.#afterWriting(Buffer.alloc(0), () => this.#connection.freeze());
   }
 
-  #end(trailers: Trailers): void {
+  #reset(code: string): void {
+    const number = Object.entries(constants).find(([name]) => name === `NGHTTP2_${code}`)?.[1];
+    if (typeof number !== "number") throw new Error(`${code} is no error code of HTTP/2`);
+    if (this.#stream.headersSent) this.#afterWriting(Buffer.alloc(0), () => this.#stream.close(number));
+    else this.#stream.close(number);
+  }
+
+  #afterWriting(last: Buffer, act: () => void): void {
+    this.#isOver = true;
+    this.#stream.write(last, () => setImmediate(act));
+  }
+
+  #end(trailers: Trailers, last: Buffer = Buffer.alloc(0)): void {
     this.#isOver = true;
     if (this.#stream.headersSent) {
       this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(trailers));
-      this.#stream.end();
+      this.#stream.end(last);
     } else {
       this.#stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
     }
@@ -122,6 +139,10 @@ export class ProxiedCall {
 
 function isStatus(fault: Fault | undefined): fault is StatusFault {
   return typeof fault === "object" && "status" in fault;
+}
+
+function isReset(fault: Fault | undefined): fault is ResetFault {
+  return typeof fault === "object" && "resetStream" in fault;
 }
 
 function isHttp(fault: Fault | undefined): fault is { http: number } {
