@@ -1,6 +1,7 @@
 """Client of Stele, an immutable version registry for machine-learning models.
 
-`Client` does the calls; the messages are the generated ones, all of which are here too.
+`Client` does the calls. The messages are the generated ones: those that it takes and answers are here too, the requests
+of its `stub` are in `stele.v1.model_registry_service_pb2`.
 """
 
 from stele._channel import Token
