@@ -5,7 +5,10 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SteleClient } from "../src/client.ts";
 import { RegistryError } from "../src/errors.ts";
-import { RegisterVersionRequestSchema } from "../src/gen/stele/v1/model_registry_service_pb.ts";
+import {
+  ListVersionsRequestSchema,
+  RegisterVersionRequestSchema,
+} from "../src/gen/stele/v1/model_registry_service_pb.ts";
 import { retryInfo, stele } from "./details.ts";
 import { startFakeService } from "./fake-service.ts";
 
@@ -137,6 +140,24 @@ describe("a listing", () => {
     }
     assert.deepEqual(models, ["a", "b", "c", "d"]);
     assert.deepEqual(requests, ["^1 after ", "^1 after 2", "^1 after 2", "^1 after 3"]);
+  });
+
+  test("is of the request that it began with, and begins again with the caller's token", async () => {
+    const requests: string[] = [];
+    await using service = await startFakeService({
+      async *listVersions({ pageToken, range }) {
+        requests.push(`${range} after ${pageToken}`);
+        if (requests.length === 1) throw unavailable();
+        yield page("a", "");
+      },
+    });
+    using client = service.connect();
+    const request = create(ListVersionsRequestSchema, { model: "cnn", range: "^1", pageToken: "begin" });
+    const listing = client.listVersions(request);
+    request.range = "^2";
+    assert.equal((await Array.fromAsync(listing)).length, 1);
+    assert.deepEqual(requests, ["^1 after begin", "^1 after begin"]);
+    assert.equal(request.pageToken, "begin");
   });
 
   test("is complete when its stream has no messages", async () => {
