@@ -27,9 +27,12 @@ package stele
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	stelev1 "stele.dev/api/stele/v1"
@@ -79,8 +82,7 @@ func (c *Client) Register(ctx context.Context, request *stelev1.RegisterVersionR
 		proto.Merge(fresh, request)
 		request = fresh
 	}
-	response, err := call(ctx, c, request, c.stub.RegisterVersion)
-	return response.GetModelVersion(), err
+	return recordOf(call(ctx, c, request, c.stub.RegisterVersion))
 }
 
 // Get returns the record of exactly this version; its build metadata does not matter. Where there is none, the error is
@@ -88,8 +90,7 @@ func (c *Client) Register(ctx context.Context, request *stelev1.RegisterVersionR
 func (c *Client) Get(ctx context.Context, model, version string) (*stelev1.ModelVersion, error) {
 	selector := &stelev1.GetVersionRequest_Version{Version: version}
 	request := &stelev1.GetVersionRequest{Model: model, Selector: selector}
-	response, err := call(ctx, c, request, c.stub.GetVersion)
-	return response.GetModelVersion(), err
+	return recordOf(call(ctx, c, request, c.stub.GetVersion))
 }
 
 // Resolve returns the record of the highest version in a range in npm's grammar, such as "^1.2" or "*". Prereleases
@@ -100,8 +101,7 @@ func (c *Client) Resolve(
 ) (*stelev1.ModelVersion, error) {
 	selector := &stelev1.GetVersionRequest_Range{Range: versionRange}
 	request := &stelev1.GetVersionRequest{Model: model, Selector: selector, Prereleases: prereleases}
-	response, err := call(ctx, c, request, c.stub.GetVersion)
-	return response.GetModelVersion(), err
+	return recordOf(call(ctx, c, request, c.stub.GetVersion))
 }
 
 // Stub returns the generated stub on the client's connection, for everything else. Its calls carry the client's token;
@@ -115,6 +115,8 @@ func (c *Client) Close() error {
 	c.close()
 	return c.connection.Close()
 }
+
+var errClosed = errors.New("the client is closed")
 
 // call makes one unary call: within the timeout, with retries, and with an error of this package.
 func call[Request, Response any](
@@ -136,12 +138,21 @@ func call[Request, Response any](
 	}
 }
 
+// recordOf returns the record of an answer, which every answer has.
+func recordOf(answer interface{ GetModelVersion() *stelev1.ModelVersion }, err error) (*stelev1.ModelVersion, error) {
+	record := answer.GetModelVersion()
+	if err == nil && record == nil {
+		err = newError(status.Error(codes.Internal, "the answer has no record"))
+	}
+	return record, err
+}
+
 // untilClosed returns a context that ends with the client too.
 func (c *Client) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(c.closed, cancel)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.closed, func() { cancel(errClosed) })
 	return ctx, func() {
 		stop()
-		cancel()
+		cancel(nil)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -24,7 +27,9 @@ type options struct {
 	plaintext bool
 	tls       *tls.Config
 	token     TokenFunc
-	dial      []grpc.DialOption
+	// tokenFault is what makes the token of WithToken none.
+	tokenFault error
+	dial       []grpc.DialOption
 }
 
 // WithTimeout sets how long a call may take, all attempts together; 30 s unless given. A context whose deadline is
@@ -60,13 +65,16 @@ func newOptions(opts []Option) (options, error) {
 		return o, errors.New("stele: TLS is configured, and plaintext asked for; choose one")
 	case o.plaintext && o.token != nil:
 		return o, errors.New("stele: a token over plaintext could be read on the way; connect with TLS")
+	case o.tokenFault != nil:
+		return o, fmt.Errorf("stele: the token: %w", o.tokenFault)
 	}
 	return o, nil
 }
 
 func dial(address string, o options) (*grpc.ClientConn, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("stele: the address %q is not host:port: %w", address, err)
+	host, port, err := net.SplitHostPort(address)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || !isHost(host) {
+		return nil, fmt.Errorf("stele: the address %q is not host:port", address)
 	}
 	transport := credentials.NewTLS(o.tls)
 	if o.plaintext {
@@ -74,6 +82,7 @@ func dial(address string, o options) (*grpc.ClientConn, error) {
 	}
 	own := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
+		grpc.WithResolvers(names{resolver.Get("dns")}),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`),
 		// The retries are those of pause, and no others.
 		grpc.WithDisableServiceConfig(),
@@ -89,4 +98,9 @@ func dial(address string, o options) (*grpc.ClientConn, error) {
 		own = append(own, grpc.WithChainUnaryInterceptor(o.token.unary), grpc.WithChainStreamInterceptor(o.token.stream))
 	}
 	return grpc.NewClient("dns:///"+address, append(own, o.dial...)...)
+}
+
+// isHost tells what cannot be a name or a number of a host; the rest is for the lookup to tell.
+func isHost(host string) bool {
+	return host != "" && !strings.ContainsAny(host, "/?#@ \t\r\n")
 }

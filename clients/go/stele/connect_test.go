@@ -20,12 +20,31 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		"a token over plaintext": {"localhost:1", []Option{WithToken("secret"), WithPlaintext()}},
 		"choose one":             {"localhost:1", []Option{WithPlaintext(), WithTLS(&tls.Config{})}},
 		"must be positive":       {"localhost:1", []Option{WithTimeout(0)}},
-		"not host:port":          {"localhost", nil},
+		"it is empty":            {"localhost:1", []Option{WithToken("")}},
+		"the end of a line":      {"localhost:1", []Option{WithToken("secret\n")}},
 	} {
 		_, err := New(test.address, test.options...)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", want, err)
 		}
+	}
+}
+
+func TestAddressesThatAreRefused(t *testing.T) {
+	for _, address := range []string{
+		"", "localhost", "localhost:", ":1", "localhost:99999", "localhost:http", "::1:1",
+		"http://localhost:1", "a@b:1", "a/b:1", " localhost:1", "unix:/run/stele.sock",
+	} {
+		if _, err := New(address); err == nil || !strings.Contains(err.Error(), "is not host:port") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	for _, address := range []string{"localhost:1", "127.0.0.1:65535", "[::1]:1", "registry.example:443"} {
+		client, err := New(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
 	}
 }
 

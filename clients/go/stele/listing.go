@@ -30,6 +30,7 @@ import (
 func (c *Client) ListVersions(
 	ctx context.Context, request *stelev1.ListVersionsRequest,
 ) iter.Seq2[*stelev1.ModelVersion, error] {
+	request = proto.CloneOf(request)
 	open := func(ctx context.Context, token string) (grpc.ServerStreamingClient[stelev1.ListVersionsResponse], error) {
 		after := &stelev1.ListVersionsRequest{}
 		proto.Merge(after, request)
@@ -50,6 +51,7 @@ func (c *Client) ListVersions(
 
 // ListModels returns the models of the registry, each once, by name. It is a listing as that of [Client.ListVersions].
 func (c *Client) ListModels(ctx context.Context, request *stelev1.ListModelsRequest) iter.Seq2[*stelev1.Model, error] {
+	request = proto.CloneOf(request)
 	open := func(ctx context.Context, token string) (grpc.ServerStreamingClient[stelev1.ListModelsResponse], error) {
 		after := &stelev1.ListModelsRequest{}
 		proto.Merge(after, request)

@@ -64,6 +64,28 @@ func TestAListingThatBreaksGoesOnAfterItsLastMessage(t *testing.T) {
 	})
 }
 
+func TestWhatTheCallerDoesToTheRequestDoesNotChangeItsListing(t *testing.T) {
+	fake := &fakeRegistry{list: func(call int, stream versionStream) error {
+		if call == 1 {
+			send(stream, "a", "2")
+			return errBroken
+		}
+		send(stream, "", "1")
+		return nil
+	}}
+	request := &stelev1.ListVersionsRequest{Model: "m", Range: "^1"}
+	versions := connect(t, fake).ListVersions(t.Context(), request)
+	request.Range = "^2"
+	if _, err := collect(versions); err != nil {
+		t.Fatal(err)
+	}
+	for call, sent := range fake.listings {
+		if sent.GetRange() != "^1" {
+			t.Errorf("call %d sent %v", call+1, sent)
+		}
+	}
+}
+
 func TestTheListingOfNothingIsEmpty(t *testing.T) {
 	fake := &fakeRegistry{list: func(int, versionStream) error { return nil }}
 	versions, err := collect(connect(t, fake).ListVersions(t.Context(), &stelev1.ListVersionsRequest{Model: "m"}))

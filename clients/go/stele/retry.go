@@ -21,8 +21,11 @@ const (
 // pause waits after the failure of an attempt, the first being 1. It returns nil when the next attempt may begin, and
 // otherwise, at once, the error that the caller gets.
 func pause(ctx context.Context, attempt int, failure error) error {
-	if ctx.Err() != nil || !isRetryable(failure) {
+	if !isRetryable(failure) {
 		return failure
+	}
+	if ctx.Err() == context.Canceled {
+		return ended(ctx)
 	}
 	spread := 1 + jitter*(2*rand.Float64()-1)
 	wait := max(time.Duration(float64(backoffOf(attempt))*spread), retryDelay(failure))
@@ -35,8 +38,13 @@ func pause(ctx context.Context, attempt int, failure error) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return status.FromContextError(ctx.Err()).Err()
+		return ended(ctx)
 	}
+}
+
+// ended is the error of a context that is over.
+func ended(ctx context.Context) error {
+	return status.Error(status.FromContextError(ctx.Err()).Code(), context.Cause(ctx).Error())
 }
 
 // backoffOf returns the wait after an attempt, without its jitter.

@@ -154,6 +154,29 @@ func TestCancellingAndClosingEndAWait(t *testing.T) {
 	}
 }
 
+func TestACallThatIsOverIsToldSoAndNotByTheLastFailure(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errClosed)
+	err := pause(ctx, 1, status.Error(codes.Unavailable, "the connection broke"))
+	if status.Code(err) != codes.Canceled || status.Convert(err).Message() != "the client is closed" {
+		t.Error(err)
+	}
+	final := failure(codes.AlreadyExists, "VERSION_ALREADY_EXISTS", nil)
+	if err := pause(ctx, 1, final); err != final {
+		t.Error(err)
+	}
+}
+
+func TestAnAnswerWithoutARecordIsAFailure(t *testing.T) {
+	fake := &fakeRegistry{get: func(context.Context, int) (*stelev1.GetVersionResponse, error) {
+		return &stelev1.GetVersionResponse{}, nil
+	}}
+	version, err := connect(t, fake).Get(t.Context(), "m", "1.0.0")
+	if general, ok := errors.AsType[*Error](err); !ok || general.Code != codes.Internal || version != nil {
+		t.Errorf("%v, %v", version, err)
+	}
+}
+
 func TestARegistrationIsRepeatedWithOneRequestID(t *testing.T) {
 	fake := &fakeRegistry{register: func(call int, _ *stelev1.RegisterVersionRequest) error {
 		if call == 1 {

@@ -17,7 +17,10 @@ type TokenFunc func(ctx context.Context) (string, error)
 
 // WithToken sends a bearer token with every call. It needs TLS.
 func WithToken(token string) Option {
-	return WithTokenFunc(func(context.Context) (string, error) { return token, nil })
+	return func(o *options) {
+		o.token = func(context.Context) (string, error) { return token, nil }
+		o.tokenFault = checkToken(token)
+	}
 }
 
 // WithTokenFunc asks for the bearer token before each attempt of a call, so that it can rotate. It needs TLS.
@@ -25,7 +28,7 @@ func WithToken(token string) Option {
 // When the function fails, the call fails with UNAUTHENTICATED, or with the code of the error where that is a gRPC
 // status; [errors.Is] and [errors.As] find the error itself.
 func WithTokenFunc(token TokenFunc) Option {
-	return func(o *options) { o.token = token }
+	return func(o *options) { o.token, o.tokenFault = token, nil }
 }
 
 func (t TokenFunc) unary(
@@ -52,15 +55,25 @@ func (t TokenFunc) stream(
 
 func (t TokenFunc) authorize(ctx context.Context) (context.Context, error) {
 	token, err := t(ctx)
+	if err == nil {
+		err = checkToken(token)
+	}
 	if err != nil {
 		return nil, &tokenError{err}
 	}
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+}
+
+func checkToken(token string) error {
+	if token == "" {
+		return errors.New("it is empty")
+	}
 	for _, char := range []byte(token) {
 		if char <= ' ' || char > '~' {
-			return nil, &tokenError{errors.New("it has white space, or a character that is not ASCII")}
+			return errors.New("it has white space, such as the end of a line, or a character that is not ASCII")
 		}
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+	return nil
 }
 
 // tokenError tells that there was no token to send.
