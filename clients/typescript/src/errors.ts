@@ -117,7 +117,7 @@ export class InvalidArgumentError extends RegistryError {
 export function registryErrorFrom(cause: unknown): RegistryError {
   if (cause instanceof RegistryError) return cause;
   const error = ConnectError.from(cause);
-  const message = error.rawMessage;
+  const message = error.rawMessage || messageOf(error.cause);
   const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "stele");
   const code = isBroken(error) ? Code.Unavailable : error.code;
   const failure = { code, reason: info?.reason ?? "", metadata: info?.metadata ?? {}, cause };
@@ -133,6 +133,11 @@ export function registryErrorFrom(cause: unknown): RegistryError {
     default:
       return new RegistryError(message, failure);
   }
+}
+
+/** Where each address of a name failed, the text is in the errors of the addresses. */
+function messageOf(cause: unknown): string {
+  return cause instanceof AggregateError ? cause.errors.map(({ message }) => message).join("; ") : "";
 }
 
 function violationsOf(error: ConnectError): Violation[] {

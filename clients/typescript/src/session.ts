@@ -16,8 +16,22 @@ const connectTimeoutMs = 10_000;
  * it is pinged while calls are under way. connect-node's manager does most of it.
  */
 export class Session extends Http2SessionManager {
+  readonly #options: SocketOptions;
+  #sockets = new AbortController();
+
   constructor(url: string, options: ClientSessionOptions | SecureClientSessionOptions) {
-    super(url, { pingIntervalMs, pingTimeoutMs }, options);
+    const withSignal: SocketOptions = { ...options };
+    super(url, { pingIntervalMs, pingTimeoutMs }, withSignal);
+    this.#options = withSignal;
+    this.#options.signal = this.#sockets.signal;
+  }
+
+  /** A session that is destroyed leaves a socket behind that is still connecting, so that the socket is ended too. */
+  override abort(reason?: Error): void {
+    super.abort(reason);
+    this.#sockets.abort();
+    this.#sockets = new AbortController();
+    this.#options.signal = this.#sockets.signal;
   }
 
   override async request(...request: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
@@ -36,6 +50,9 @@ export class Session extends Http2SessionManager {
     this.abort(new ConnectError(`no connection to ${this.authority} within 10 s`, Code.Unavailable));
   }
 }
+
+/** What node:http2 hands on to its sockets, too. */
+type SocketOptions = (ClientSessionOptions | SecureClientSessionOptions) & { signal?: AbortSignal };
 
 /** Makes sure that every end of a stream and of its session is noticed, and noticed by the call alone. */
 function guard(stream: ClientHttp2Stream): void {

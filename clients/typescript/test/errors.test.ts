@@ -108,3 +108,18 @@ test("calls a connection that broke unavailable, whatever it was called", () => 
   const error = registryErrorFrom(new ConnectError("stream closed", Code.Canceled));
   assert.deepEqual([error.constructor, error.code, error.reason], [RegistryError, Code.Unavailable, ""]);
 });
+
+test("tells how each address of a name failed", () => {
+  const failures = new AggregateError([
+    new Error("connect ECONNREFUSED ::1:1"),
+    new Error("connect ETIMEDOUT 10.0.0.1:1"),
+  ]);
+  const { code, message } = registryErrorFrom(new ConnectError("", Code.Unavailable, undefined, undefined, failures));
+  assert.deepEqual(
+    { code, message },
+    {
+      code: Code.Unavailable,
+      message: "connect ECONNREFUSED ::1:1; connect ETIMEDOUT 10.0.0.1:1",
+    },
+  );
+});
