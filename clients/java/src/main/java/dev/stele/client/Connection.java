@@ -1,5 +1,7 @@
 package dev.stele.client;
 
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
 import io.grpc.CallCredentials;
 import io.grpc.Channel;
 import io.grpc.Context;
@@ -41,7 +43,7 @@ final class Connection implements AutoCloseable {
 
   /** The timeout from now on, or the deadline of the caller's context where that comes sooner. */
   Deadline newDeadline() {
-    Deadline ours = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
+    Deadline ours = Deadline.after(NANOSECONDS.convert(timeout), NANOSECONDS);
     Deadline theirs = Context.current().getDeadline();
     return theirs == null ? ours : ours.minimum(theirs);
   }

@@ -3,6 +3,7 @@ package dev.stele.client;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
+import com.google.protobuf.util.Durations;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
@@ -35,17 +36,15 @@ record Failure(
     return exception.getStatus().getCode();
   }
 
-  /**
-   * The text of the service; of a failure here with that of its first cause, which says the most.
-   */
+  /** The text of the service; of a failure here with those of its causes, which say the most. */
   String message() {
     Status status = exception.getStatus();
     String text = Optional.ofNullable(status.getDescription()).orElse(code().name());
     if (info.isPresent()) return text;
     return Stream.iterate(status.getCause(), Objects::nonNull, Throwable::getCause)
-        .reduce((each, cause) -> cause)
-        .map(first -> text + ": " + first.getMessage())
-        .orElse(text);
+        .map(Throwable::getMessage)
+        .filter(Objects::nonNull)
+        .reduce(text, (told, each) -> told.contains(each) ? told : told + ": " + each);
   }
 
   boolean isRepeatable() {
@@ -55,9 +54,10 @@ record Failure(
     };
   }
 
-  /** What the service asks to wait at least; zero where it asks for nothing. */
+  /** What the service asks to wait at least; zero where it asks for nothing that makes sense. */
   Duration retryDelay() {
     var delay = retryInfo.orElse(RetryInfo.getDefaultInstance()).getRetryDelay();
+    if (!Durations.isValid(delay)) return Duration.ZERO;
     return Duration.ofSeconds(delay.getSeconds(), delay.getNanos());
   }
 

@@ -1,6 +1,7 @@
 package dev.stele.client;
 
 import dev.stele.client.PageStream.Page;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.Collections;
 import java.util.Iterator;
@@ -30,7 +31,8 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
   private String token;
   private PageStream<?, ?, T> stream;
   private Iterator<T> page = Collections.emptyIterator();
-  private boolean hasEnded;
+  private boolean isComplete;
+  private volatile boolean isClosed;
 
   Listing(Connection connection, String token, Function<String, PageStream<?, ?, T>> opener) {
     this.connection = connection;
@@ -59,9 +61,8 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
 
   /** Ends the iteration and its call. */
   @Override
-  public void close() {
-    hasEnded = true;
-    page = Collections.emptyIterator();
+  public synchronized void close() {
+    isClosed = true;
     closeStream();
   }
 
@@ -70,11 +71,11 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
     Retry retry = null;
     while (true) {
       try {
-        if (stream == null) stream = opener.apply(token);
-        accept(stream.next(retry == null ? null : retry.deadline()));
+        accept(openStream().next(retry == null ? null : retry.deadline()));
         return;
       } catch (StatusRuntimeException exception) {
         closeStream();
+        if (isClosed) return;
         if (retry == null) retry = new Retry(connection, connection.newDeadline());
         retry.await(Failure.of(exception));
       }
@@ -85,11 +86,17 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
     token = received.map(Page::nextToken).orElse("");
     page = received.map(Page::items).orElse(Collections.emptyList()).iterator();
     if (!token.isEmpty()) return;
-    hasEnded = true;
+    isComplete = true;
     closeStream();
   }
 
-  private void closeStream() {
+  private synchronized PageStream<?, ?, T> openStream() {
+    if (isClosed) throw Status.CANCELLED.asRuntimeException();
+    if (stream == null) stream = opener.apply(token);
+    return stream;
+  }
+
+  private synchronized void closeStream() {
     if (stream != null) stream.cancel();
     stream = null;
   }
@@ -97,8 +104,8 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
   private final class Items implements Iterator<T> {
     @Override
     public boolean hasNext() {
-      while (!page.hasNext() && !hasEnded) receive();
-      return page.hasNext();
+      while (!page.hasNext() && !isComplete && !isClosed) receive();
+      return page.hasNext() && !isClosed;
     }
 
     @Override

@@ -1,9 +1,10 @@
 package dev.stele.client;
 
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
 import io.grpc.Deadline;
 import java.time.Duration;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 
 /** The repetitions of one call, or of the wait for one message of a listing. */
 final class Retry {
@@ -32,7 +33,8 @@ final class Retry {
     throwIfEnded(failure);
     Duration wait = backoff(++repetitions, ThreadLocalRandom.current().nextDouble());
     if (failure.retryDelay().compareTo(wait) > 0) wait = failure.retryDelay();
-    if (wait.toNanos() > deadline.timeRemaining(TimeUnit.NANOSECONDS)) throw failure.toException();
+    if (NANOSECONDS.convert(wait) > deadline.timeRemaining(NANOSECONDS))
+      throw failure.toException();
     connection.pause(wait);
     throwIfEnded(failure);
   }

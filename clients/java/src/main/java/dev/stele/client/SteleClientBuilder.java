@@ -118,7 +118,8 @@ public final class SteleClientBuilder {
    */
   public SteleClient build() {
     require(
-        address.matches(".+:[0-9]{1,5}"), "the address must be host:port, such as localhost:50051");
+        isAddress(address),
+        "the address must be host:port, such as localhost:50051, and is not: " + address);
     require(timeout.compareTo(Duration.ZERO) > 0, "the timeout must be more than zero");
     require(!plaintext || token == null, "a token is not sent over plaintext");
     require(
@@ -139,7 +140,9 @@ public final class SteleClientBuilder {
 
   private ManagedChannelBuilder<?> newChannelBuilder() {
     try {
-      return Grpc.newChannelBuilder("dns:///" + address, credentials());
+      // The target is a URI, whose path has no brackets as those of an IPv6 address.
+      var target = "dns:///" + address.replace("[", "%5B").replace("]", "%5D");
+      return Grpc.newChannelBuilder(target, credentials());
     } catch (ManagedChannelRegistry.ProviderNotFoundException exception) {
       throw new IllegalArgumentException(exception.getMessage(), exception);
     }
@@ -156,6 +159,11 @@ public final class SteleClientBuilder {
           "a file cannot be read: " + exception.getMessage(), exception);
     }
     return tls.build();
+  }
+
+  private static boolean isAddress(String text) {
+    return text.matches("(\\[[0-9a-fA-F:.]+]|[^\\s/?#@:\\[\\]]+):[0-9]{1,5}")
+        && Integer.parseInt(text.substring(text.lastIndexOf(':') + 1)) <= 65535;
   }
 
   private static void require(boolean holds, String rule) {

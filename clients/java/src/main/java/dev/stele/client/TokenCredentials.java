@@ -70,7 +70,7 @@ final class TokenCredentials extends CallCredentials {
     private static final long serialVersionUID = 1;
 
     private TokenException(Throwable cause) {
-      super(cause);
+      super(cause.getMessage(), cause);
     }
   }
 }

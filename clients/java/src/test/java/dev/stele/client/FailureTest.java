@@ -123,10 +123,11 @@ class FailureTest {
   @Test
   void hasNoReasonAndNoMetadataForWhatIsNotFromTheService() {
     var foreign = ErrorInfo.newBuilder().setDomain("proxy").setReason("X").putMetadata("a", "b");
-    var cause = new IllegalStateException(new IllegalStateException("refused"));
+    var first = new IllegalStateException("refused", new IllegalStateException());
+    var cause = new IllegalStateException("to 127.0.0.1:1", first);
     var local = Status.UNAVAILABLE.withDescription("io").withCause(cause).asRuntimeException();
     assertGeneral("told", failure(Code.UNAVAILABLE, foreign.build()));
-    assertGeneral("io: refused", local);
+    assertGeneral("io: to 127.0.0.1:1: refused", local);
   }
 
   private static void assertGeneral(String message, StatusRuntimeException failure) {

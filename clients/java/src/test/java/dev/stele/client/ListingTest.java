@@ -14,6 +14,7 @@ import io.grpc.Status;
 import io.grpc.Status.Code;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -70,6 +71,21 @@ class ListingTest {
     assertEquals("1.0.0", listing.iterator().next().getVersion());
     listing.close();
     assertFalse(listing.iterator().hasNext());
+  }
+
+  @Test
+  void endsForGoodWhenAnotherThreadClosesIt() {
+    registry.then(page("t1", "1.0.0"));
+    var listing = client.listVersions(REQUEST);
+    listing.iterator().next();
+    var reader = Thread.currentThread();
+    CompletableFuture.runAsync(
+        () -> {
+          while (reader.getState() != Thread.State.WAITING) Thread.onSpinWait();
+          listing.close();
+        });
+    assertFalse(listing.iterator().hasNext());
+    assertEquals(requests("t0"), registry.requests);
   }
 
   @Test

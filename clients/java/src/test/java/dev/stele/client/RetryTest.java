@@ -22,6 +22,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(20)
 class RetryTest {
@@ -73,12 +75,34 @@ class RetryTest {
     assertEquals(List.of(request), registry.requests);
   }
 
-  @Test
-  void tellsTheLastFailureAtOnceWhenTheWaitWouldEndAfterTheDeadline() {
-    var delay = com.google.protobuf.Duration.newBuilder().setSeconds(60);
+  @ParameterizedTest
+  @ValueSource(longs = {60, 10_000_000_000L, 315_576_000_000L})
+  void tellsTheLastFailureAtOnceWhenTheWaitWouldEndAfterTheDeadline(long seconds) {
+    var delay = com.google.protobuf.Duration.newBuilder().setSeconds(seconds);
     var retryInfo = RetryInfo.newBuilder().setRetryDelay(delay).build();
     registry.thenFail(failure(Code.RESOURCE_EXHAUSTED, info("TOO_MANY_CALLS"), retryInfo));
     assertFails(Code.RESOURCE_EXHAUSTED, client -> client.get("m", "1.0.0"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE})
+  void takesADelayThatMakesNoSenseForNone(long seconds) {
+    var delay = com.google.protobuf.Duration.newBuilder().setSeconds(seconds).setNanos(999_999_999);
+    var retryInfo = RetryInfo.newBuilder().setRetryDelay(delay).build();
+    registry
+        .thenFail(failure(Code.RESOURCE_EXHAUSTED, info("TOO_MANY_CALLS"), retryInfo))
+        .thenEnd(page("", "1.0.0"));
+    try (var client = registry.client(Duration.ofSeconds(30))) {
+      assertEquals("1.0.0", client.get("m", "1.0.0").getVersion());
+    }
+  }
+
+  @Test
+  void knowsATimeoutThatIsLongerThanAnyClock() {
+    registry.thenEnd(page("", "1.0.0"));
+    try (var client = registry.client(Duration.ofSeconds(Long.MAX_VALUE))) {
+      assertEquals("1.0.0", client.get("m", "1.0.0").getVersion());
+    }
   }
 
   @Test
