@@ -9,7 +9,7 @@ from conftest import Connect, Service, fail, info
 import stele
 from stele import Increment, ModelMetadata, ModelVersion
 from stele._channel import read_token
-from stele.v1.model_registry_service_pb2 import RegisterVersionRequest, RegisterVersionResponse
+from stele.v1.model_registry_service_pb2 import GetVersionResponse, RegisterVersionRequest, RegisterVersionResponse
 
 
 class Registry(Service):
@@ -77,6 +77,43 @@ def test_refuses_options_that_contradict_each_other(options: Any) -> None:
         stele.Client("localhost:1", **options)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "localhost", "localhost:", ":1", "localhost:99999", "localhost:http", "::1:1", " localhost:1"),
+        *("http://localhost:1", "dns:///localhost:1", "a@b:1", "a/b:1", "unix:/run/stele.sock"),
+    ],
+)
+def test_refuses_what_is_no_address(address: str) -> None:
+    with pytest.raises(ValueError, match="the address is not host:port"):
+        stele.Client(address, plaintext=True)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_refuses_a_timeout_that_is_none(timeout: float) -> None:
+    with pytest.raises(ValueError, match="a timeout is more than 0 seconds"):
+        stele.Client("localhost:1", timeout=timeout)
+    with stele.Client("localhost:1", plaintext=True) as client:
+        with pytest.raises(ValueError, match="a timeout is more than 0 seconds"):
+            client.get("m", "1.0.0", timeout=timeout)
+        with pytest.raises(ValueError, match="a timeout is more than 0 seconds"):
+            client.list_versions("m", timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [1e12, float("inf")])
+def test_a_timeout_may_be_without_end(connect: Connect, timeout: float) -> None:
+    assert connect(Registry()).register("m", version="1.0.0", timeout=timeout).version == "1.0.0"
+
+
+def test_an_answer_without_a_record_is_a_failure(connect: Connect) -> None:
+    class Empty(Service):
+        def GetVersion(self, request: Any, context: Any) -> GetVersionResponse:
+            return GetVersionResponse()
+
+    with pytest.raises(stele.RegistryError, match="INTERNAL: the answer has no record"):
+        connect(Empty()).get("m", "1.0.0")
+
+
 def test_refuses_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"missing\.pem"):
         stele.Client("localhost:1", ca_file=tmp_path / "missing.pem")
@@ -94,6 +131,15 @@ def test_asks_a_token_function_each_time() -> None:
     assert [read_token(token), read_token(token)] == ["first", "second"]
 
 
+UNFIT = "a token is visible ASCII characters, at least one; mind the end of the line"
+
+
+@pytest.mark.parametrize("token", ["", "line\n", "two words", "tökén", "nul\0"])
+def test_refuses_a_token_that_cannot_be_sent(token: str) -> None:
+    with pytest.raises(ValueError, match=f"^{UNFIT}$"):
+        stele.Client("localhost:1", token=token)
+
+
 def fail_plainly() -> str:
     raise OSError("no such file")
 
@@ -107,7 +153,7 @@ def fail_for_a_while() -> str:
     [
         (fail_plainly, "UNAUTHENTICATED: the token cannot be had: no such file"),
         (fail_for_a_while, "UNAVAILABLE: the issuer is away"),
-        ("line\n", "UNAUTHENTICATED: the token is not printable ASCII; mind the end of the line"),
+        (lambda: "line\n", f"UNAUTHENTICATED: the token cannot be had: {UNFIT}"),
     ],
 )
 def test_tells_a_token_that_cannot_be_had_or_sent(token: stele.Token, expected: str) -> None:

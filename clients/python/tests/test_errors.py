@@ -59,6 +59,12 @@ def test_lists_the_violated_fields() -> None:
     assert error.violations_omitted == 3
 
 
+@pytest.mark.parametrize("seconds", [315_576_000_000, 2**63 - 1, -(2**63)])
+def test_reads_a_wait_of_any_length(seconds: int) -> None:
+    error = translate("RESOURCE_EXHAUSTED", info("TOO_MANY_CALLS"), RetryInfo(retry_delay=Duration(seconds=seconds)))
+    assert error.retry_delay == float(seconds)
+
+
 @pytest.mark.parametrize("reason", ["REQUEST_ID_REUSED", "UNDECODABLE_REQUEST"])
 def test_knows_an_invalid_argument_of_any_reason(reason: str) -> None:
     error = translate("INVALID_ARGUMENT", info(reason))

@@ -65,6 +65,11 @@ def test_repeats_what_can_succeed(code: str, reason: str, retry_delay: float | N
     assert should_repeat(error) is expected
 
 
+def test_does_not_repeat_a_message_beyond_the_limit_of_grpc() -> None:
+    message = "CLIENT: Received message larger than max (5242890 vs. 4194304)"
+    assert not should_repeat(stele.RegistryError(grpc.StatusCode.RESOURCE_EXHAUSTED, message))
+
+
 def test_all_attempts_share_one_deadline(clock: Clock) -> None:
     timeouts = []
     failures = [stele.RegistryError(grpc.StatusCode.UNAVAILABLE, f"attempt {n}") for n in range(100)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -21,6 +22,10 @@ Token = str | Callable[[], str]
 
 _Request = TypeVar("_Request")
 _Call = TypeVar("_Call")
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+):([0-9]{1,5})")
+_LAST_PORT = 65_535
+_TOKEN = re.compile(r"[!-~]+")
 
 _OPTIONS = [
     # All addresses of the name, in turn.
@@ -43,10 +48,22 @@ _OPTIONS = [
 
 
 def open_channel(address: str, credentials: grpc.ChannelCredentials | None, token: Token | None) -> grpc.Channel:
-    """Make a channel, which connects with its first call; without credentials it is one in plain text."""
+    """Make a channel, which connects with its first call; without credentials it is one in plain text.
+
+    Raises:
+        ValueError: The address is not `host:port`, or a token is none.
+
+    """
+    # Of an address of another form gRPC would make something, such as port 443 or another port.
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or int(parts[2]) > _LAST_PORT:
+        raise ValueError(f"the address is not host:port: {address!r}")
+    if isinstance(token, str):
+        check_token(token)
+    target = f"dns:///{address}"
     if credentials is None:
-        return grpc.insecure_channel(address, _OPTIONS)
-    channel = grpc.secure_channel(address, credentials, _OPTIONS)
+        return grpc.insecure_channel(target, _OPTIONS)
+    channel = grpc.secure_channel(target, credentials, _OPTIONS)
     return channel if token is None else grpc.intercept_channel(channel, _TokenInterceptor(token))
 
 
@@ -119,13 +136,21 @@ def read_token(token: Token) -> str:
 
     """
     try:
-        text = token() if callable(token) else token
+        return check_token(token() if callable(token) else token)
     except RegistryError:
         raise
     except Exception as failure:
         message = f"the token cannot be had: {failure}"
         raise RegistryError(grpc.StatusCode.UNAUTHENTICATED, message) from failure
-    if not (isinstance(text, str) and text.isascii() and text.isprintable()):
-        message = "the token is not printable ASCII; mind the end of the line"
-        raise RegistryError(grpc.StatusCode.UNAUTHENTICATED, message)
-    return text
+
+
+def check_token(token: object) -> str:
+    """Answer a token that can be sent.
+
+    Raises:
+        ValueError: It cannot.
+
+    """
+    if isinstance(token, str) and _TOKEN.fullmatch(token):
+        return token
+    raise ValueError("a token is visible ASCII characters, at least one; mind the end of the line")

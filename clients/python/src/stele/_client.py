@@ -6,9 +6,12 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
+import grpc
+
 from stele._channel import load_credentials, open_channel
+from stele._errors import RegistryError
 from stele._listing import list_entries
-from stele._retry import Attempts, call
+from stele._retry import Attempts, call, check_timeout
 from stele.v1.model_registry_service_pb2 import (
     GetVersionRequest,
     Increment,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from stele._channel import StrPath, Token
+    from stele.v1.model_registry_service_pb2 import GetVersionResponse, RegisterVersionResponse
     from stele.v1.model_version_pb2 import ModelMetadata, ModelVersion
 
 
@@ -73,8 +77,8 @@ class Client:
             timeout: How many seconds a call takes at most, unless it says otherwise.
 
         Raises:
-            ValueError: The options contradict each other: a token or certificates in plain text, a certificate without
-                its key.
+            ValueError: The address, the token or the timeout is none; or the options contradict each other: a token or
+                certificates in plain text, a certificate without its key.
             OSError: A file cannot be read or is no such thing.
 
         """
@@ -84,7 +88,7 @@ class Client:
         if plaintext and files != (None, None, None):
             raise ValueError("certificates are nothing without TLS: leave out plaintext, or the files")
         credentials = None if plaintext else load_credentials(*files)
-        self._timeout = timeout
+        self._timeout = check_timeout(timeout)
         self._closed = threading.Event()
         self._channel = open_channel(address, credentials, token)
         self.stub = ModelRegistryServiceStub(self._channel)
@@ -148,7 +152,7 @@ class Client:
         )
         if version is not None:
             request.version = version
-        return call(self.stub.RegisterVersion, request, self._attempts(timeout)).model_version
+        return _record_of(call(self.stub.RegisterVersion, request, self._attempts(timeout)))
 
     def get(self, model: str, version: str, *, timeout: float | None = None) -> ModelVersion:
         """Answer exactly this version of a model; build metadata is no part of its identity.
@@ -160,7 +164,7 @@ class Client:
 
         """
         request = GetVersionRequest(model=model, version=version)
-        return call(self.stub.GetVersion, request, self._attempts(timeout)).model_version
+        return _record_of(call(self.stub.GetVersion, request, self._attempts(timeout)))
 
     def resolve(
         self,
@@ -179,7 +183,7 @@ class Client:
 
         """
         request = GetVersionRequest(model=model, range=range, prereleases=prereleases)
-        return call(self.stub.GetVersion, request, self._attempts(timeout)).model_version
+        return _record_of(call(self.stub.GetVersion, request, self._attempts(timeout)))
 
     def list_versions(
         self,
@@ -268,4 +272,10 @@ class Client:
         return list_entries(self.stub.ListModels, request, lambda page: page.models, self._attempts(timeout))
 
     def _attempts(self, timeout: float | None) -> Attempts:
-        return Attempts(self._timeout if timeout is None else timeout, self._closed)
+        return Attempts(self._timeout if timeout is None else check_timeout(timeout), self._closed)
+
+
+def _record_of(answer: GetVersionResponse | RegisterVersionResponse) -> ModelVersion:
+    if not answer.HasField("model_version"):
+        raise RegistryError(grpc.StatusCode.INTERNAL, "the answer has no record")
+    return answer.model_version

@@ -174,7 +174,7 @@ def make_error(code: grpc.StatusCode, message: str, status: bytes | str | None) 
     if info is None or info.domain != _DOMAIN:
         info = ErrorInfo()
     retry = _find(details, RetryInfo)
-    delay = None if retry is None else retry.retry_delay.ToTimedelta().total_seconds()
+    delay = None if retry is None else retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
     kind = _TYPES_BY_REASON.get(info.reason, RegistryError)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         kind = InvalidArgumentError

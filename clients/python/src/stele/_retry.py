@@ -18,6 +18,9 @@ _LONGEST_WAIT = 5.0
 FAILURES = (grpc.RpcError, RegistryError, ValueError)
 """What an attempt can raise: the failure of a call, that of a token function, or what grpc says of a closed channel."""
 
+# More than anybody waits, and less than what gRPC counts with.
+_LONGEST_TIMEOUT = 1e9
+
 _CODES_TO_REPEAT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
 # What gRPC makes of a stream that was reset (by the code of the reset), or that ended without a status.
@@ -27,6 +30,10 @@ _CODES_OF_A_BROKEN_CONNECTION = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.UNKNOWN,
 }
+
+
+# What gRPC makes of a message beyond its limit, with one of these codes.
+_TOO_LARGE = "message larger than max"
 
 
 class Attempts:
@@ -78,6 +85,18 @@ class Attempts:
             raise RegistryError(grpc.StatusCode.CANCELLED, "the client is closed") from failure
 
 
+def check_timeout(timeout: float) -> float:
+    """Answer a timeout that every clock can hold.
+
+    Raises:
+        ValueError: It is not more than 0.
+
+    """
+    if timeout > 0:
+        return min(timeout, _LONGEST_TIMEOUT)
+    raise ValueError(f"a timeout is more than 0 seconds, not {timeout}")
+
+
 def call(method: Callable[..., _Answer], request: object, attempts: Attempts) -> _Answer:
     """Call a unary method until it answers, or fails for good."""
     attempts.start_clock()
@@ -95,7 +114,8 @@ def should_repeat(error: RegistryError) -> bool:
     """Tell whether another attempt can succeed."""
     if error.code in _CODES_TO_REPEAT or error.retry_delay is not None:
         return True
-    return error.reason == "" and error.code in _CODES_OF_A_BROKEN_CONNECTION
+    is_broken = error.reason == "" and error.code in _CODES_OF_A_BROKEN_CONNECTION
+    return is_broken and _TOO_LARGE not in error.message
 
 
 def wait_before(repetition: int, retry_delay: float | None) -> float:
