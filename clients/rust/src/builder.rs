@@ -10,6 +10,9 @@ use crate::{
     token::{BoxError, Token, bearer},
 };
 
+/// How long each half of a try to connect may take: TCP, and TLS.
+const HALF_A_TRY: Duration = Duration::from_secs(5);
+
 /// How to connect, from [`Client::builder`].
 ///
 /// The connection is TLS with the system's authorities unless [`plaintext`](Builder::plaintext) or
@@ -93,8 +96,11 @@ impl Builder {
         if let Token::Text(text) = &self.token {
             bearer(text).map_err(|status| refuse(status.message()))?;
         }
+        if self.timeout.is_zero() {
+            return Err(refuse("a timeout is more than 0"));
+        }
         let channel = self.endpoint()?.connect_lazy();
-        Ok(Client { channel, token: self.token, timeout: self.timeout })
+        Ok(Client { channel, address: self.address.into(), token: self.token, timeout: self.timeout })
     }
 
     fn endpoint(&self) -> Result<Endpoint, ConfigurationError> {
@@ -112,7 +118,7 @@ impl Builder {
         let endpoint = Endpoint::from(self.uri()?)
             .user_agent(concat!("stele-client-rust/", env!("CARGO_PKG_VERSION")))
             .map_err(refuse)?
-            .connect_timeout(Duration::from_secs(10))
+            .connect_timeout(HALF_A_TRY)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
         if self.plaintext { Ok(endpoint) } else { endpoint.tls_config(self.tls()).map_err(refuse) }
@@ -121,9 +127,11 @@ impl Builder {
     fn uri(&self) -> Result<Uri, ConfigurationError> {
         let scheme = if self.plaintext { "http" } else { "https" };
         let uri = Uri::builder().scheme(scheme).authority(self.address.as_str()).path_and_query("/").build();
-        uri.ok()
-            .filter(|uri| uri.port_u16().is_some())
-            .ok_or_else(|| refuse(format!("the address is not host:port: {}", self.address)))
+        let is_address = |uri: &Uri| {
+            let has_host = uri.host().is_some_and(|host| !host.is_empty());
+            has_host && uri.port_u16().is_some() && !self.address.contains(['@', '+'])
+        };
+        uri.ok().filter(is_address).ok_or_else(|| refuse(format!("the address is not host:port: {}", self.address)))
     }
 
     fn tls(&self) -> ClientTlsConfig {
@@ -131,6 +139,7 @@ impl Builder {
             Some(authorities) => ClientTlsConfig::new().ca_certificate(authorities.clone()),
             None => ClientTlsConfig::new().with_native_roots(),
         };
+        let config = config.timeout(HALF_A_TRY);
         match &self.identity {
             Some(identity) => config.identity(identity.clone()),
             None => config,

@@ -1,6 +1,6 @@
 //! The operations of the registry.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status, transport::Channel};
 use uuid::Uuid;
@@ -25,6 +25,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     pub(crate) channel: Channel,
+    pub(crate) address: Arc<str>,
     pub(crate) token: Token,
     pub(crate) timeout: Duration,
 }
@@ -110,6 +111,10 @@ impl Client {
         Ok(ModelRegistryServiceClient::new(Transport { channel: self.channel.clone(), token }))
     }
 
+    pub(crate) fn failure(&self, status: Status) -> Error {
+        Error::from(status).on_the_way_to(&self.address)
+    }
+
     async fn get_version(&self, request: GetVersionRequest) -> Result<ModelVersion, Error> {
         let answer = self.call(request, async |mut stub, request| stub.get_version(request).await).await?;
         stored(answer.model_version)
@@ -129,7 +134,7 @@ impl Client {
             };
             match attempts.run(attempt).await {
                 Ok(response) => return Ok(response.into_inner()),
-                Err(status) => attempts.wait_after(status).await?,
+                Err(status) => attempts.wait_after(status).await.map_err(|status| self.failure(status))?,
             }
         }
     }

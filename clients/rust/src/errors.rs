@@ -102,6 +102,17 @@ impl Error {
         self.common().metadata()
     }
 
+    /// Names the address in the text of a failure that does not come from there.
+    pub(crate) fn on_the_way_to(mut self, address: &str) -> Self {
+        if let Self::Registry(error) = &mut self
+            && error.reason.is_empty()
+            && matches!(error.code, Code::Unavailable | Code::DeadlineExceeded)
+        {
+            error.message = format!("{address}: {}", error.message);
+        }
+        self
+    }
+
     /// What every failure knows.
     pub fn common(&self) -> &RegistryError {
         match self {

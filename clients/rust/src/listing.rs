@@ -42,7 +42,7 @@ impl<T: Send + 'static> Listing<T> {
             let mut pages = pages?;
             match pages.next().await {
                 Ok(item) => Some((Ok(item?), Some(pages))),
-                Err(status) => Some((Err(status.into()), None)),
+                Err(status) => Some((Err(pages.client.failure(status)), None)),
             }
         });
         Self(Box::pin(items.fuse()))

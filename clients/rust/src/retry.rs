@@ -56,10 +56,8 @@ impl Attempts {
         let now = Instant::now();
         let deadline = *self.deadline.get_or_insert(now + self.timeout);
         let Some(asked) = repeatable(&status) else { return Err(status) };
-        let next = now + backoff(self.failures).mul_f64(0.8 + 0.4 * fastrand::f64()).max(asked);
-        if next > deadline {
-            return Err(status);
-        }
+        let wait = backoff(self.failures).mul_f64(0.8 + 0.4 * fastrand::f64()).max(asked);
+        let Some(next) = now.checked_add(wait).filter(|next| *next <= deadline) else { return Err(status) };
         self.failures += 1;
         sleep_until(next).await;
         Ok(())
@@ -94,6 +92,9 @@ fn caused_by<E: std::error::Error + 'static>(status: &Status) -> bool {
 mod tests {
     use std::future::{pending, ready};
 
+    use prost::Message;
+    use tonic_types::pb;
+
     use super::*;
 
     #[test]
@@ -115,6 +116,16 @@ mod tests {
         let before = Instant::now();
         assert!(attempts.wait_after(Status::unavailable("")).await.is_err());
         assert_eq!(before, Instant::now());
+    }
+
+    #[tokio::test]
+    async fn a_delay_that_no_clock_can_hold_is_too_long() {
+        let retry_delay = Some(prost_types::Duration { seconds: i64::MAX, nanos: 0 });
+        let value = pb::RetryInfo { retry_delay }.encode_to_vec();
+        let detail = prost_types::Any { type_url: "type.googleapis.com/google.rpc.RetryInfo".into(), value };
+        let details = pb::Status { details: vec![detail], ..Default::default() }.encode_to_vec();
+        let status = Status::with_details(Code::ResourceExhausted, "", details.into());
+        assert!(Attempts::of_call(Duration::MAX).wait_after(status).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,8 +26,12 @@ impl Token {
 }
 
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue, Status> {
-    let header = HeaderValue::try_from(format!("Bearer {token}"));
-    let mut header = header.map_err(|_| Status::unauthenticated("the token is no text that a header can hold"))?;
+    let unfit =
+        || Status::unauthenticated("a token is visible ASCII characters, at least one; mind the end of the line");
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unfit());
+    }
+    let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| unfit())?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -61,7 +65,13 @@ mod tests {
         let denied = failure_of(|| Err(Status::permission_denied("not you").into())).await;
         assert_eq!(denied, (Code::PermissionDenied, "not you".to_owned()));
         let unfit = failure_of(|| Ok("two\nlines".to_owned())).await;
-        assert_eq!(unfit, (Code::Unauthenticated, "the token is no text that a header can hold".to_owned()));
+        assert_eq!(
+            unfit,
+            (
+                Code::Unauthenticated,
+                "a token is visible ASCII characters, at least one; mind the end of the line".to_owned()
+            )
+        );
     }
 
     #[tokio::test]

@@ -165,9 +165,48 @@ async fn options_that_cannot_be_meant_are_refused() {
         (Client::builder(address).plaintext().token("secret"), "a token is not sent over plaintext"),
         (Client::builder(address).plaintext().authorities("x"), "certificates need TLS"),
         (Client::builder(address).authorities("x"), "the authorities hold no certificate in PEM"),
-        (Client::builder(address).token("two\nlines"), "the token is no text that a header can hold"),
+        (Client::builder(address).plaintext().timeout(Duration::ZERO), "a timeout is more than 0"),
     ] {
         let error = builder.connect().err().map(|error| error.to_string());
         assert_eq!(error, Some(format!("cannot connect: {problem}")));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_address_or_no_token_is_refused() {
+    for address in
+        ["", "localhost:", ":1", "localhost:99999", "localhost:+1", "::1:1", "a@b:1", "a/b:1", " localhost:1"]
+    {
+        let error = Client::builder(address).plaintext().connect().err().map(|error| error.to_string());
+        assert_eq!(error, Some(format!("cannot connect: the address is not host:port: {address}")));
+    }
+    for token in ["", "line\n", "two words", "t\u{f6}ken", "tab\t"] {
+        let error = Client::builder("[::1]:1").token(token).connect().err().map(|error| error.to_string());
+        let problem = "cannot connect: a token is visible ASCII characters, at least one; mind the end of the line";
+        assert_eq!(error.as_deref(), Some(problem));
+    }
+}
+
+#[tokio::test]
+async fn a_failure_on_the_way_names_the_address() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let client = Client::builder(&closed).plaintext().timeout(Duration::from_millis(79)).connect().unwrap();
+    let error = client.get("m", "1.0.0").await.unwrap_err();
+    assert!(error.message().starts_with(&format!("{closed}: tcp connect error: ")), "{error}");
+    let fake = Fake::start(vec![Answer::failure(told(Code::NotFound, "MODEL_NOT_FOUND", &[]))]).await;
+    assert_eq!(fake.client().get("m", "1.0.0").await.unwrap_err().message(), "as the service says it");
+}
+
+#[tokio::test]
+async fn a_try_to_connect_that_gets_no_tls_is_followed_by_another() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::builder(silent.local_addr().unwrap().to_string()).connect().unwrap();
+    let call = tokio::spawn(async move { client.get("m", "1.0.0").await });
+    let (first, _) = silent.accept().await.unwrap();
+    first.readable().await.unwrap(); // The client has said hello.
+    tokio::time::pause();
+    tokio::select! {
+        another = silent.accept() => drop(another.unwrap()),
+        outcome = call => panic!("{outcome:?} after one try"),
     }
 }
