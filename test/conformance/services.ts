@@ -1,7 +1,9 @@
 // The services that all languages meet, started once for all of them: one behind each language's proxy, and one that speaks TLS
 // and asks who calls.
 
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -29,11 +31,15 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
   const files = await writeAccessFiles(folder);
   const service = stack.use(await startServiceProcess());
   const secure = stack.use(await startServiceProcess(files.settings));
+  const silent = createServer().listen(0, "127.0.0.1");
+  stack.defer(() => void silent.close());
+  await once(silent, "listening");
   provide("service", service.address);
   provide("names", {
     $secure: secure.address,
     // No user but root may listen there, and root does not.
     $nowhere: "127.0.0.1:1",
+    $silent: addressOf(silent),
     $ciToken: ciToken,
     $writerToken: writerToken,
     $text1KiB: "x".repeat(1024),
@@ -74,4 +80,9 @@ async function writeAccessFiles(folder: string) {
       $deployerKey: await write("deployer.key", deployer.key),
     },
   };
+}
+
+function addressOf(server: Server): string {
+  const address = server.address();
+  return `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
 }
