@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { ModelRegistryService } from "../../gen/stele/v1/model_registry_service_pb.ts";
 import { consoleExamples } from "../support/console-blocks.ts";
 import { readDocument } from "../support/document.ts";
@@ -33,13 +33,18 @@ afterAll(async () => {
 
 // One after the other on one service, as a reader would.
 describe("docs/grpcurl.md", () => {
+  if (missing !== undefined) {
+    itUnless(missing, "shows what every command prints", async () => {});
+    return;
+  }
+
   for (const { command, output } of examples) {
-    itUnless(missing, `shows what is printed by ${command.split("\n")[0]}`, async () => {
+    it(`shows what is printed by ${command.split("\n")[0]}`, async () => {
       expect(withoutTimes(await run(command))).toBe(withoutTimes(output));
     });
   }
 
-  itUnless(missing, "has a command for each operation, and for looking around", async () => {
+  it("has a command for each operation, and for looking around", () => {
     const commands = examples.map(({ command }) => command).join("\n");
     const operations = ModelRegistryService.methods.map(({ name }) => `${ModelRegistryService.typeName}/${name}`);
     for (const words of [...operations, " list", " describe", "-format-error", "grpc.health.v1.Health/Check"]) {
@@ -47,7 +52,7 @@ describe("docs/grpcurl.md", () => {
     }
   });
 
-  itUnless(missing, "names the release of grpcurl that is tried", async () => {
+  it("names the release of grpcurl that is tried", () => {
     const source = readFileSync(new URL("../support/grpcurl.ts", import.meta.url), "utf8");
     const version = /const version = "(.*)"/.exec(source)?.[1];
     expect(readDocument("grpcurl.md")).toContain(`cmd/grpcurl@${version}\``);
