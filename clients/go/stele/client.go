@@ -28,6 +28,7 @@ package stele
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -40,6 +41,7 @@ import (
 
 // Client is a connection to a registry. Any number of goroutines may use it at once.
 type Client struct {
+	address    string
 	options    options
 	connection *grpc.ClientConn
 	stub       stelev1.ModelRegistryServiceClient
@@ -62,7 +64,9 @@ func New(address string, opts ...Option) (*Client, error) {
 	}
 	closed, cancel := context.WithCancel(context.Background())
 	stub := stelev1.NewModelRegistryServiceClient(connection)
-	return &Client{options: options, connection: connection, stub: stub, closed: closed, close: cancel}, nil
+	return &Client{
+		address: address, options: options, connection: connection, stub: stub, closed: closed, close: cancel,
+	}, nil
 }
 
 // Register registers a version and returns its record as it is stored.
@@ -125,16 +129,18 @@ func call[Request, Response any](
 ) (*Response, error) {
 	ctx, cancel := c.untilClosed(ctx)
 	defer cancel()
-	ctx, release := context.WithTimeout(ctx, c.options.timeout)
+	ctx, release := context.WithTimeoutCause(ctx, c.options.timeout, c.options.late())
 	defer release()
+	var before error
 	for attempt := 1; ; attempt++ {
 		response, err := method(ctx, request)
 		if err == nil {
 			return response, nil
 		}
-		if err = pause(ctx, attempt, err); err != nil {
-			return nil, newError(err)
+		if failure := pause(ctx, attempt, err); failure != nil {
+			return nil, c.failed(ctx, failure, before)
 		}
+		before = err
 	}
 }
 
@@ -145,6 +151,25 @@ func recordOf(answer interface{ GetModelVersion() *stelev1.ModelVersion }, err e
 		err = newError(status.Error(codes.Internal, "the answer has no record"))
 	}
 	return record, err
+}
+
+// failed makes the error that ends a call or a listing, of its last failure and that of the attempt before, if any. A
+// failure on the way to the service names its address, and a deadline what was tried before it.
+func (c *Client) failed(ctx context.Context, last, before error) error {
+	failure := newError(last)
+	err, ok := failure.(*Error)
+	if !ok || err.Reason != "" || err.Code != codes.Unavailable && err.Code != codes.DeadlineExceeded {
+		return failure
+	}
+	if err.Code == codes.DeadlineExceeded {
+		err.Message = late(ctx, err.Message)
+		if before != nil {
+			tried := status.Convert(before)
+			err.Message += fmt.Sprintf("; the attempt before failed: %v: %s", tried.Code(), tried.Message())
+		}
+	}
+	err.Message = c.address + ": " + err.Message
+	return err
 }
 
 // untilClosed returns a context that ends with the client too.

@@ -53,6 +53,11 @@ func WithDialOptions(dial ...grpc.DialOption) Option {
 	return func(o *options) { o.dial = append(o.dial, dial...) }
 }
 
+// late is the end of the timeout.
+func (o options) late() error {
+	return fmt.Errorf("no answer within %v", o.timeout)
+}
+
 func newOptions(opts []Option) (options, error) {
 	o := options{timeout: defaultTimeout}
 	for _, apply := range opts {

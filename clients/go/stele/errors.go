@@ -39,7 +39,9 @@ func (e *Error) GRPCStatus() *status.Status {
 	if e.cause == nil {
 		return status.New(e.Code, e.Message)
 	}
-	return status.Convert(e.cause)
+	withDetails := status.Convert(e.cause).Proto()
+	withDetails.Message = e.Message
+	return status.FromProto(withDetails)
 }
 
 // Unwrap returns the error of gRPC, or that of the token function.

@@ -66,14 +66,11 @@ func (c *Client) ListModels(ctx context.Context, request *stelev1.ListModelsRequ
 	return list(ctx, c, open, read)
 }
 
-var (
-	errIncomplete = status.Error(codes.Unavailable, "the stream ended before the listing was complete")
-	errLate       = status.Error(codes.DeadlineExceeded, "the listing did not go on in time after its stream broke")
-)
+var errIncomplete = status.Error(codes.Unavailable, "the stream ended before the listing was complete")
 
 // listing is one way through a listing, over as many streams as it takes.
 type listing[Page, Item any] struct {
-	timeout time.Duration
+	options options
 	// open begins a stream after a token; "" is where the request begins.
 	open func(ctx context.Context, token string) (grpc.ServerStreamingClient[Page], error)
 	// read returns the items of a page, and its token.
@@ -82,8 +79,10 @@ type listing[Page, Item any] struct {
 	// token is that of the last message; "" before the first.
 	token string
 	// failures counts those since the last message; deadline is when the next one must have come, after the first of them.
+	// before is the last of them that another stream followed.
 	failures int
 	deadline time.Time
+	before   error
 }
 
 func list[Page, Item any](
@@ -94,14 +93,15 @@ func list[Page, Item any](
 	return func(yield func(Item, error) bool) {
 		ctx, cancel := c.untilClosed(ctx)
 		defer cancel()
-		l := &listing[Page, Item]{timeout: c.options.timeout, open: open, read: read}
+		l := &listing[Page, Item]{options: c.options, open: open, read: read}
 		err := l.deliver(ctx, yield)
 		for ; err != nil; err = l.deliver(ctx, yield) {
-			if err = l.pause(ctx, err); err != nil {
+			if failure := l.pause(ctx, err); failure != nil {
 				var none Item
-				yield(none, newError(err))
+				yield(none, c.failed(ctx, failure, l.before))
 				return
 			}
+			l.before = err
 		}
 	}
 }
@@ -110,10 +110,11 @@ func list[Page, Item any](
 func (l *listing[Page, Item]) deliver(ctx context.Context, yield func(Item, error) bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	late := time.AfterFunc(math.MaxInt64, func() { cancel(errLate) })
-	defer late.Stop()
+	late := l.options.late()
+	timer := time.AfterFunc(math.MaxInt64, func() { cancel(late) })
+	defer timer.Stop()
 	if l.failures > 0 {
-		late.Reset(time.Until(l.deadline))
+		timer.Reset(time.Until(l.deadline))
 	}
 	stream, err := l.open(ctx, l.token)
 	for isEmpty := true; err == nil; isEmpty = false {
@@ -124,8 +125,8 @@ func (l *listing[Page, Item]) deliver(ctx context.Context, yield func(Item, erro
 		if err != nil {
 			break
 		}
-		late.Stop()
-		l.failures = 0
+		timer.Stop()
+		l.failures, l.before = 0, nil
 		var items []Item
 		items, l.token = l.read(page)
 		if !yieldAll(items, yield) || l.token == "" {
@@ -133,8 +134,8 @@ func (l *listing[Page, Item]) deliver(ctx context.Context, yield func(Item, erro
 		}
 	}
 	switch {
-	case context.Cause(ctx) == errLate:
-		return errLate
+	case context.Cause(ctx) == late:
+		return status.Error(codes.DeadlineExceeded, late.Error())
 	case err == io.EOF:
 		return errIncomplete
 	default:
@@ -154,7 +155,7 @@ func yieldAll[Item any](items []Item, yield func(Item, error) bool) bool {
 // pause waits after a failure, as that of calls.
 func (l *listing[Page, Item]) pause(ctx context.Context, failure error) error {
 	if l.failures == 0 {
-		l.deadline = time.Now().Add(l.timeout)
+		l.deadline = time.Now().Add(l.options.timeout)
 	}
 	l.failures++
 	ctx, cancel := context.WithDeadline(ctx, l.deadline)

@@ -136,21 +136,25 @@ func TestTheTimeoutBoundsAListingOnlyAfterAFailure(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		second func(versionStream) error
-		want   codes.Code
+		want   string
 		took   time.Duration
 	}{
-		"a stream that brings nothing": {hang, codes.DeadlineExceeded, time.Minute + 5*time.Second},
+		"a stream that brings nothing": {
+			hang,
+			"DeadlineExceeded: 127.0.0.1:1: no answer within 5s; the attempt before failed: Unavailable: what happened",
+			time.Minute + 5*time.Second,
+		},
 		"failures again and again": {
 			func(versionStream) error {
 				return failure(codes.Unavailable, "SHUTTING_DOWN", nil, retryAfter(2*time.Second))
 			},
-			codes.Unavailable, time.Minute + 4*time.Second,
+			"SHUTTING_DOWN: what happened", time.Minute + 4*time.Second,
 		},
 		"a delay that is too long": {
 			func(versionStream) error {
 				return failure(codes.Unavailable, "SHUTTING_DOWN", nil, retryAfter(time.Hour))
 			},
-			codes.Unavailable, time.Minute + 2*time.Second,
+			"SHUTTING_DOWN: what happened", time.Minute + 2*time.Second,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,12 +169,32 @@ func TestTheTimeoutBoundsAListingOnlyAfterAFailure(t *testing.T) {
 				client := connect(t, fake, WithTimeout(5*time.Second))
 				begin := time.Now()
 				_, err := collect(client.ListVersions(t.Context(), &stelev1.ListVersionsRequest{Model: "m"}))
-				if took := time.Since(begin); status.Code(err) != test.want || took != test.took {
+				if took := time.Since(begin); err == nil || err.Error() != "stele: "+test.want || took != test.took {
 					t.Errorf("%v after %v", err, took)
 				}
 			})
 		})
 	}
+}
+
+func TestAFailureIsForgottenOnceAListingGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeRegistry{list: func(call int, stream versionStream) error {
+			if call == 1 {
+				return errBroken
+			}
+			send(stream, "a", "1")
+			<-stream.Context().Done()
+			return nil
+		}}
+		client := connect(t, fake)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		versions, err := collect(client.ListVersions(ctx, &stelev1.ListVersionsRequest{Model: "m"}))
+		if len(versions) != 1 || status.Convert(err).Message() != "127.0.0.1:1: no answer before the deadline" {
+			t.Errorf("%v, %v", versions, err)
+		}
+	})
 }
 
 func TestCancellingAListingEndsIt(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	firstWait = 100 * time.Millisecond
 	maxWait   = 5 * time.Second
 	jitter    = 0.2
+	clockSkew = 50 * time.Millisecond
 )
 
 // pause waits after the failure of an attempt, the first being 1. It returns nil when the next attempt may begin, and
@@ -45,6 +46,22 @@ func pause(ctx context.Context, attempt int, failure error) error {
 // ended is the error of a context that is over.
 func ended(ctx context.Context) error {
 	return status.Error(status.FromContextError(ctx.Err()).Code(), context.Cause(ctx).Error())
+}
+
+// late puts the message of a deadline into the words of the context, where the deadline is the one of the context.
+func late(ctx context.Context, message string) string {
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > clockSkew {
+		return message
+	}
+	<-ctx.Done() // The service may have been a little faster.
+	words := "no answer before the deadline"
+	if cause := context.Cause(ctx); cause != context.DeadlineExceeded {
+		words = cause.Error()
+	}
+	if before, after, found := strings.Cut(message, context.DeadlineExceeded.Error()); found {
+		return before + words + after
+	}
+	return words
 }
 
 // backoffOf returns the wait after an attempt, without its jitter.

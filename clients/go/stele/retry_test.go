@@ -88,6 +88,10 @@ func TestAllAttemptsShareOneDeadline(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || status.Code(err) != codes.DeadlineExceeded || fake.calls() != 3 {
 			t.Errorf("%v after %d calls", err, fake.calls())
 		}
+		message := "127.0.0.1:1: no answer within 2s; the attempt before failed: Unavailable: what happened"
+		if got := status.Convert(err).Message(); got != message {
+			t.Error(got)
+		}
 		if took := time.Since(begin); took != 2*time.Second {
 			t.Errorf("it took %v", took)
 		}
@@ -114,19 +118,63 @@ func TestTheLastFailureIsToldAtOnceWhenTheNextWaitWouldEndAfterTheDeadline(t *te
 	})
 }
 
+func silent(ctx context.Context, _ int) (*stelev1.GetVersionResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestTheDeadlineTellsHowLongWasWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := connect(t, &fakeRegistry{get: silent}, WithTimeout(2*time.Second))
+		_, err := client.Get(t.Context(), "m", "1.0.0")
+		if err == nil || err.Error() != "stele: DeadlineExceeded: 127.0.0.1:1: no answer within 2s" {
+			t.Error(err)
+		}
+	})
+}
+
+func TestADeadlineIsToldAlikeWhoeverNoticesIt(t *testing.T) {
+	for waited, message := range map[time.Duration]string{
+		1999 * time.Millisecond: "127.0.0.1:1: no answer within 2s",
+		time.Second:             "127.0.0.1:1: a proxy's deadline",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := &fakeRegistry{get: func(context.Context, int) (*stelev1.GetVersionResponse, error) {
+				time.Sleep(waited)
+				return nil, status.Error(codes.DeadlineExceeded, "a proxy's deadline")
+			}}
+			_, err := connect(t, fake, WithTimeout(2*time.Second)).Get(t.Context(), "m", "1.0.0")
+			if got := status.Convert(err).Message(); got != message {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+func TestAFailureOnTheWayNamesTheAddress(t *testing.T) {
+	for reason, message := range map[string]string{"": "127.0.0.1:1: what happened", "SHUTTING_DOWN": "what happened"} {
+		fake := &fakeRegistry{get: func(context.Context, int) (*stelev1.GetVersionResponse, error) {
+			return nil, failure(codes.Unavailable, reason, nil, retryAfter(time.Hour))
+		}}
+		_, err := connect(t, fake).Get(t.Context(), "m", "1.0.0")
+		if got := status.Convert(err); got.Message() != message || len(got.Details()) != 2 {
+			t.Error(got)
+		}
+	}
+}
+
 func TestAnEarlierDeadlineOfTheContextCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &fakeRegistry{get: func(ctx context.Context, _ int) (*stelev1.GetVersionResponse, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}}
-		client := connect(t, fake)
+		client := connect(t, &fakeRegistry{get: silent})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
 		_, err := client.Get(ctx, "m", "1.0.0")
 		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
 			t.Errorf("%v after %v", err, took)
+		}
+		if got := status.Convert(err).Message(); got != "127.0.0.1:1: no answer before the deadline" {
+			t.Error(got)
 		}
 	})
 }

@@ -152,7 +152,7 @@ def fail_for_a_while() -> str:
     ("token", "expected"),
     [
         (fail_plainly, "UNAUTHENTICATED: the token cannot be had: no such file"),
-        (fail_for_a_while, "UNAVAILABLE: the issuer is away"),
+        (fail_for_a_while, "UNAVAILABLE: localhost:1: the issuer is away"),
         (lambda: "line\n", f"UNAUTHENTICATED: the token cannot be had: {UNFIT}"),
     ],
 )

@@ -117,3 +117,4 @@ def test_does_not_wait_for_ever_after_a_failure(connect: Connect) -> None:
     with pytest.raises(stele.RegistryError) as raised:
         next(versions)
     assert (raised.value.code, raised.value.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "")
+    assert "no answer within 0.3 s; the attempt before failed: UNAVAILABLE: unavailable" in raised.value.message

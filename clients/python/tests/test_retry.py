@@ -7,6 +7,8 @@ import pytest
 import stele
 from stele._retry import Attempts, call, should_repeat, wait_before
 
+ADDRESS = "localhost:1"
+
 
 class Clock(threading.Event):
     """A time that passes only by waiting; it is in the place of the event that ends a wait."""
@@ -80,15 +82,52 @@ def test_all_attempts_share_one_deadline(clock: Clock) -> None:
         raise failures[len(timeouts) - 1]
 
     with pytest.raises(stele.RegistryError) as raised:
-        call(method, None, Attempts(1, clock))
+        call(method, None, Attempts(ADDRESS, 1, clock))
     assert timeouts == [1, 0.85, 0.6, 0.15]
-    assert raised.value is failures[3]
+    assert str(raised.value) == "UNAVAILABLE: localhost:1: attempt 3"
+    assert raised.value.__cause__ is failures[3]
     # The next wait would have ended after the deadline, so that it did not begin.
     assert clock.now == pytest.approx(1000.9)
 
 
+DEADLINE = stele.RegistryError(grpc.StatusCode.DEADLINE_EXCEEDED, "Stream removed (Deadline Exceeded)")
+AWAY = stele.RegistryError(grpc.StatusCode.UNAVAILABLE, "connection refused")
+
+
+def fail_finally(attempts: Attempts, failure: stele.RegistryError) -> str:
+    with pytest.raises(stele.RegistryError) as raised:
+        attempts.wait_after(failure)
+    told = raised.value
+    assert (told.code, told.reason, told.metadata) == (failure.code, failure.reason, failure.metadata)
+    return told.message
+
+
+def test_a_deadline_tells_how_long_was_waited_and_what_failed_before(clock: Clock) -> None:
+    attempts = Attempts(ADDRESS, 1.5, clock)
+    attempts.start_clock()
+    clock.now += 1.49
+    assert fail_finally(attempts, DEADLINE) == "localhost:1: no answer within 1.5 s"
+    attempts.stop_clock()
+    attempts.wait_after(AWAY)
+    clock.now += 1.4
+    before = "; the attempt before failed: UNAVAILABLE: connection refused"
+    assert fail_finally(attempts, DEADLINE) == f"localhost:1: no answer within 1.5 s{before}"
+    attempts.stop_clock()
+    attempts.start_clock()
+    clock.now += 1.5
+    assert fail_finally(attempts, DEADLINE) == "localhost:1: no answer within 1.5 s"
+
+
+def test_keeps_the_message_of_a_deadline_that_is_not_its_own(clock: Clock) -> None:
+    attempts = Attempts(ADDRESS, 30, clock)
+    assert fail_finally(attempts, DEADLINE) == f"localhost:1: {DEADLINE.message}"
+    of_the_service = stele.RegistryError(DEADLINE.code, "too slow", "DEADLINE_EXCEEDED", {"id": "7"})
+    clock.now += 30
+    assert fail_finally(attempts, of_the_service) == "too slow"
+
+
 def test_waits_begin_again_with_progress(clock: Clock) -> None:
-    attempts = Attempts(10, clock)
+    attempts = Attempts(ADDRESS, 10, clock)
     failure = stele.RegistryError(grpc.StatusCode.UNAVAILABLE, "")
     for _ in range(3):
         attempts.wait_after(failure)
@@ -105,6 +144,6 @@ def test_closing_ends_a_wait_at_once() -> None:
     asking.start()
     failure = stele.RegistryError(grpc.StatusCode.UNAVAILABLE, "", retry_delay=30)
     with pytest.raises(stele.RegistryError, match="the client is closed") as raised:
-        Attempts(60, closed).wait_after(failure)
+        Attempts(ADDRESS, 60, closed).wait_after(failure)
     assert raised.value.code is grpc.StatusCode.CANCELLED
     asking.join()

@@ -6,16 +6,21 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
-use crate::errors::connection_broke;
+use crate::errors::{Error, connection_broke, service_info};
 
 /// A timeout that no clock and no header overflows with.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
+
+/// How much earlier than here a deadline may be found to have passed elsewhere.
+const CLOCK_SKEW: Duration = Duration::from_millis(50);
 
 /// The attempts of one call, or of one listing, and the deadline that they share.
 pub(crate) struct Attempts {
     timeout: Duration,
     deadline: Option<Instant>,
     failures: i32,
+    /// What a deadline tells of the last failure.
+    before: String,
 }
 
 impl Attempts {
@@ -27,7 +32,7 @@ impl Attempts {
 
     /// The timeout begins with the first failure, and again with the first after [`Attempts::progress`].
     pub(crate) fn of_listing(timeout: Duration) -> Self {
-        Self { timeout: timeout.min(FOREVER), deadline: None, failures: 0 }
+        Self { timeout: timeout.min(FOREVER), deadline: None, failures: 0, before: String::new() }
     }
 
     /// Forgets the failures of a listing, because a message has come.
@@ -43,9 +48,10 @@ impl Attempts {
     /// Runs one attempt, until the deadline at most.
     pub(crate) async fn run<T>(&self, attempt: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let Some(deadline) = self.deadline else { return attempt.await };
-        let expired = || Status::deadline_exceeded(format!("no answer within {:?}", self.timeout));
+        let expired = || Status::deadline_exceeded(format!("no answer within {:?}{}", self.timeout, self.before));
         match timeout_at(deadline, attempt).await {
             Ok(Err(status)) if caused_by::<TimeoutExpired>(&status) => Err(expired()),
+            Ok(Err(status)) if deadline < Instant::now() + CLOCK_SKEW && passed_elsewhere(&status) => Err(expired()),
             Ok(outcome) => outcome,
             Err(_) => Err(expired()),
         }
@@ -59,6 +65,7 @@ impl Attempts {
         let wait = backoff(self.failures).mul_f64(0.8 + 0.4 * fastrand::f64()).max(asked);
         let Some(next) = now.checked_add(wait).filter(|next| *next <= deadline) else { return Err(status) };
         self.failures += 1;
+        self.before = format!("; the attempt before failed: {}", Error::from(status));
         sleep_until(next).await;
         Ok(())
     }
@@ -75,6 +82,11 @@ pub(crate) fn repeatable(status: &Status) -> Option<Duration> {
     let asked = status.get_details_retry_info().map(|info| info.retry_delay.unwrap_or_default());
     let again = matches!(status.code(), Code::Unavailable | Code::Aborted) || connection_broke(status);
     asked.or(again.then_some(Duration::ZERO))
+}
+
+/// Whether the deadline passed on the way to the service.
+fn passed_elsewhere(status: &Status) -> bool {
+    status.code() == Code::DeadlineExceeded && service_info(status).is_none()
 }
 
 fn caused_by<E: std::error::Error + 'static>(status: &Status) -> bool {
@@ -131,11 +143,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_gets_what_is_left_of_the_timeout() {
         let mut attempts = Attempts::of_call(Duration::from_secs(1));
-        attempts.wait_after(Status::unavailable("")).await.unwrap();
+        attempts.wait_after(Status::unavailable("gone")).await.unwrap();
         assert!(attempts.remaining() <= Duration::from_millis(920));
         let status = attempts.run(pending::<Result<(), _>>()).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(status.message(), "no answer within 1s; the attempt before failed: Unavailable: gone");
         assert_eq!(attempts.remaining(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_told_alike_whoever_notices_it() {
+        for (timeout, message) in [(40, "no answer within 40ms"), (400, "a proxy's deadline")] {
+            let attempts = Attempts::of_call(Duration::from_millis(timeout));
+            let elsewhere = ready(Err::<(), _>(Status::deadline_exceeded("a proxy's deadline")));
+            assert_eq!(attempts.run(elsewhere).await.unwrap_err().message(), message);
+        }
     }
 
     #[tokio::test(start_paused = true)]

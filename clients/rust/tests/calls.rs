@@ -132,10 +132,11 @@ async fn the_last_failure_is_told_at_once_where_the_next_wait_would_end_after_th
 #[tokio::test]
 async fn a_call_without_an_answer_ends_at_its_deadline() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = Client::builder(silent.local_addr().unwrap().to_string()).plaintext();
-    let client = client.timeout(Duration::from_millis(100)).connect().unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let client = Client::builder(&address).plaintext().timeout(Duration::from_millis(100)).connect().unwrap();
     let error = client.get("m", "1.0.0").await.unwrap_err();
     assert_eq!((error.code(), error.reason()), (Code::DeadlineExceeded, ""));
+    assert_eq!(error.message(), format!("{address}: no answer within 100ms"));
 }
 
 #[tokio::test]

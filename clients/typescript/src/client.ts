@@ -62,6 +62,7 @@ const maxTimeoutMs = 99_999_999;
 export class SteleClient implements Disposable {
   /** The generated stub, on the same connection and with the token; without retries, timeout and typed errors. */
   readonly stub: Client<typeof ModelRegistryService>;
+  readonly #address: string;
   readonly #timeoutMs: number;
   readonly #connection: Connection;
   readonly #closed = new AbortController();
@@ -73,6 +74,7 @@ export class SteleClient implements Disposable {
    * certificate or key cannot be read.
    */
   constructor({ timeoutMs = defaultTimeoutMs, ...options }: ClientOptions) {
+    this.#address = options.address;
     this.#timeoutMs = checkTimeout(timeoutMs);
     this.#connection = connect(options, this.#closed.signal);
     this.stub = createClient(ModelRegistryService, this.#connection.transport);
@@ -171,7 +173,7 @@ export class SteleClient implements Disposable {
   ): Promise<ModelVersion> {
     checkTimeout(timeoutMs);
     using abort = new LinkedAbort(this.#closed.signal, signal);
-    const limits = { timeoutMs, signal: abort.signal };
+    const limits = { address: this.#address, timeoutMs, signal: abort.signal };
     const answer = await callWithRetries((leftMs) => send({ signal: abort.signal, timeoutMs: leftMs }), limits);
     return required(answer.modelVersion);
   }
@@ -183,7 +185,8 @@ export class SteleClient implements Disposable {
   ): AsyncGenerator<Item, void> {
     checkTimeout(timeoutMs);
     using abort = new LinkedAbort(this.#closed.signal, signal);
-    for await (const page of listPages({ open, timeoutMs, signal: abort.signal })) yield* itemsOf(page);
+    const limits = { address: this.#address, timeoutMs, signal: abort.signal };
+    for await (const page of listPages({ open, ...limits })) yield* itemsOf(page);
   }
 }
 

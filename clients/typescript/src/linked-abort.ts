@@ -1,5 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
+/** What connect says of a deadline that passes. */
+export const timedOut = "the operation timed out";
+
 /**
  * A signal that is aborted with the first of others, at a deadline, and when it is disposed; then the others know
  * nothing of it any more. AbortSignal.any would leave something behind in a signal that outlives its calls.
@@ -23,7 +26,7 @@ export class LinkedAbort implements Disposable {
   abortAt(deadline: number): void {
     clearTimeout(this.#timer);
     if (!Number.isFinite(deadline)) return;
-    const reason = new ConnectError("the deadline passed", Code.DeadlineExceeded);
+    const reason = new ConnectError(timedOut, Code.DeadlineExceeded);
     this.#timer = setTimeout(() => this.#controller.abort(reason), deadline - performance.now());
   }
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { LinkedAbort } from "./linked-abort.ts";
-import { type Failures, waitToRepeat } from "./retry.ts";
+import { type Failures, type Limits, waitToRepeat } from "./retry.ts";
 
 /** A message of a listing. */
 export interface Page {
@@ -8,13 +8,10 @@ export interface Page {
   readonly nextPageToken: string;
 }
 
-/** How a listing is called, and how long it is patient. */
-export interface Listing<P extends Page> {
+/** How a listing is called, and how long it goes without a message after a failure. */
+export interface Listing<P extends Page> extends Limits {
   /** Opens the stream after this token; undefined: as the caller's request has it. */
   readonly open: (pageToken: string | undefined, signal: AbortSignal) => AsyncIterable<P>;
-  /** How long it goes without a message after a failure. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -23,11 +20,11 @@ export interface Listing<P extends Page> {
  *
  * @throws RegistryError
  */
-export async function* listPages<P extends Page>({ open, timeoutMs, signal }: Listing<P>): AsyncGenerator<P, void> {
+export async function* listPages<P extends Page>({ open, ...limits }: Listing<P>): AsyncGenerator<P, void> {
   let pageToken: string | undefined;
   let failures = noFailures;
   for (;;) {
-    using attempt = new LinkedAbort(signal);
+    using attempt = new LinkedAbort(limits.signal);
     attempt.abortAt(failures.deadline);
     try {
       let isEmpty = true;
@@ -42,8 +39,9 @@ export async function* listPages<P extends Page>({ open, timeoutMs, signal }: Li
       if (isEmpty) return;
       throw new ConnectError("the stream ended before the listing", Code.Unavailable);
     } catch (error) {
-      failures = oneMore(failures, timeoutMs);
-      await waitToRepeat(error, failures, signal);
+      failures = oneMore(failures, limits.timeoutMs);
+      await waitToRepeat(error, failures, limits);
+      failures = { ...failures, before: error };
     }
   }
 }
@@ -51,6 +49,6 @@ export async function* listPages<P extends Page>({ open, timeoutMs, signal }: Li
 const noFailures: Failures = { count: 0, deadline: Number.POSITIVE_INFINITY };
 
 /** The deadline is set with the first failure. */
-function oneMore({ count, deadline }: Failures, timeoutMs: number): Failures {
-  return { count: count + 1, deadline: count === 0 ? performance.now() + timeoutMs : deadline };
+function oneMore({ count, deadline, before }: Failures, timeoutMs: number): Failures {
+  return { count: count + 1, deadline: count === 0 ? performance.now() + timeoutMs : deadline, before };
 }

@@ -60,7 +60,7 @@ describe("a call", () => {
     });
     using client = service.connect({ timeoutMs: 5_000 });
     const error = { name: "RegistryError", code: Code.Unavailable, reason: "SHUTTING_DOWN" };
-    await assert.rejects(client.get("cnn", "1.0.0", { timeoutMs: 500 }), error);
+    await assert.rejects(client.get("cnn", "1.0.0", { timeoutMs: 500 }), { ...error, message: "stopping" });
     assert.ok(timeouts.length >= 2 && timeouts.length <= 3);
     assert.ok(timeouts.every((timeout, index) => timeout < (timeouts[index - 1] ?? 501)));
   });
@@ -105,7 +105,45 @@ describe("a call", () => {
   test("passes its deadline where the service is silent", async () => {
     await using service = await startFakeService({ getVersion: () => new Promise(() => {}) });
     using client = service.connect();
-    await assert.rejects(client.get("cnn", "1.0.0", { timeoutMs: 50 }), { code: Code.DeadlineExceeded, reason: "" });
+    const message = `${service.address}: no answer within 0.05 s`;
+    const error = { code: Code.DeadlineExceeded, reason: "", metadata: {}, message };
+    await assert.rejects(client.get("cnn", "1.0.0", { timeoutMs: 50 }), error);
+  });
+
+  test("tells with its deadline which failure came before", async () => {
+    let calls = 0;
+    await using service = await startFakeService({
+      getVersion() {
+        calls += 1;
+        if (calls === 1) throw unavailable();
+        return new Promise(() => {});
+      },
+    });
+    using client = service.connect({ timeoutMs: 400 });
+    const message = `${service.address}: no answer within 0.4 s; the attempt before failed: Unavailable: stopping`;
+    await assert.rejects(client.get("cnn", "1.0.0"), { code: Code.DeadlineExceeded, message });
+  });
+
+  test("keeps the words of a deadline that is not its own", async () => {
+    await using service = await startFakeService({
+      getVersion() {
+        throw new ConnectError("a proxy's deadline", Code.DeadlineExceeded);
+      },
+    });
+    using client = service.connect();
+    const error = { code: Code.DeadlineExceeded, message: `${service.address}: a proxy's deadline` };
+    await assert.rejects(client.get("cnn", "1.0.0"), error);
+    const late = { code: Code.DeadlineExceeded, message: `${service.address}: no answer within 0.04 s` };
+    await assert.rejects(client.get("cnn", "1.0.0", { timeoutMs: 40 }), late);
+  });
+
+  test("names the address in what does not come from there", async () => {
+    await using service = await startFakeService({});
+    const { address } = service;
+    using client = service.connect({ timeoutMs: 50 });
+    await service[Symbol.asyncDispose]();
+    const message = `${address}: connect ECONNREFUSED ${address}`;
+    await assert.rejects(client.get("cnn", "1.0.0"), { code: Code.Unavailable, message });
   });
 });
 
@@ -195,7 +233,9 @@ describe("a listing", () => {
     using client = service.connect();
     const listing = client.listVersions({ model: "cnn" }, { timeoutMs: 300 });
     assert.equal((await listing.next()).done, false);
-    await assert.rejects(listing.next(), { code: Code.DeadlineExceeded });
+    const before = "the attempt before failed: Unavailable: the stream ended before the listing";
+    const message = `${service.address}: no answer within 0.3 s; ${before}`;
+    await assert.rejects(listing.next(), { code: Code.DeadlineExceeded, message });
     assert.equal(calls, 2);
   });
 });

@@ -88,6 +88,7 @@ class Client:
         if plaintext and files != (None, None, None):
             raise ValueError("certificates are nothing without TLS: leave out plaintext, or the files")
         credentials = None if plaintext else load_credentials(*files)
+        self._address = address
         self._timeout = check_timeout(timeout)
         self._closed = threading.Event()
         self._channel = open_channel(address, credentials, token)
@@ -272,7 +273,8 @@ class Client:
         return list_entries(self.stub.ListModels, request, lambda page: page.models, self._attempts(timeout))
 
     def _attempts(self, timeout: float | None) -> Attempts:
-        return Attempts(self._timeout if timeout is None else check_timeout(timeout), self._closed)
+        timeout = self._timeout if timeout is None else check_timeout(timeout)
+        return Attempts(self._address, timeout, self._closed)
 
 
 def _record_of(answer: GetVersionResponse | RegisterVersionResponse) -> ModelVersion:

@@ -89,7 +89,6 @@ def _await_first(stream: _Stream[_Page], attempts: Attempts) -> _Page | None:
     except grpc.RpcError as failure:
         if not expired.is_set():
             raise
-        message = "the listing broke, and did not go on in time"
-        raise RegistryError(grpc.StatusCode.DEADLINE_EXCEEDED, message) from failure
+        raise RegistryError(grpc.StatusCode.DEADLINE_EXCEEDED, "no answer in time") from failure
     finally:
         timer.cancel()

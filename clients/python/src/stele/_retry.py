@@ -23,6 +23,8 @@ _LONGEST_TIMEOUT = 1e9
 
 _CODES_TO_REPEAT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
+_CODES_ON_THE_WAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
 # What gRPC makes of a stream that was reset (by the code of the reset), or that ended without a status.
 _CODES_OF_A_BROKEN_CONNECTION = {
     grpc.StatusCode.CANCELLED,
@@ -39,12 +41,14 @@ _TOO_LARGE = "message larger than max"
 class Attempts:
     """The attempts of one call: the time that they share, and the waits between them."""
 
-    def __init__(self, timeout: float, closed: threading.Event) -> None:
+    def __init__(self, address: str, timeout: float, closed: threading.Event) -> None:
         """Begin with the first attempt; the time stands still until `start_clock`."""
+        self._address = address
         self._timeout = timeout
         self._closed = closed
         self._end: float | None = None
         self._repetition = 0
+        self._before: RegistryError | None = None
 
     @property
     def remaining(self) -> float | None:
@@ -60,6 +64,7 @@ class Attempts:
         """Note that the call makes progress: the time stands still, and the waits begin again."""
         self._end = None
         self._repetition = 0
+        self._before = None
 
     def wait_after(self, failure: Exception) -> None:
         """Wait until the next attempt may begin.
@@ -76,9 +81,25 @@ class Attempts:
         self._repetition += 1
         wait = wait_before(self._repetition, error.retry_delay)
         if not should_repeat(error) or wait > (self.remaining or 0):
-            raise error
+            raise self._tell(error)
+        self._before = error
         self._closed.wait(wait)
         self._raise_if_closed(failure)
+
+    def _tell(self, error: RegistryError) -> RegistryError:
+        """Answer a failure on the way to the service with its address, and a deadline with what was tried before."""
+        if error.reason != "" or error.code not in _CODES_ON_THE_WAY:
+            return error
+        message = error.message
+        # The clock of gRPC is not quite this one; long before the end it is the deadline of a proxy.
+        if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and round(self.remaining or 0, 1) <= 0:
+            message = f"no answer within {self._timeout:g} s"
+            if self._before is not None:
+                message += f"; the attempt before failed: {self._before}"
+        message = f"{self._address}: {message}"
+        told = RegistryError(error.code, message, "", error.metadata, error.retry_delay)
+        told.__cause__ = error.__cause__ or error
+        return told
 
     def _raise_if_closed(self, failure: Exception) -> None:
         if self._closed.is_set():

@@ -8,6 +8,7 @@ import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.AbstractStub;
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -46,6 +47,18 @@ final class Connection implements AutoCloseable {
     Deadline ours = Deadline.after(NANOSECONDS.convert(timeout), NANOSECONDS);
     Deadline theirs = Context.current().getDeadline();
     return theirs == null ? ours : ours.minimum(theirs);
+  }
+
+  /** The service's {@code host:port}. */
+  String address() {
+    return channel.authority();
+  }
+
+  /** What it means that the deadline has passed. */
+  String lateness(Deadline deadline) {
+    if (deadline == Context.current().getDeadline()) return "no answer before the deadline";
+    var seconds = BigDecimal.valueOf(timeout.toMillis(), 3).stripTrailingZeros();
+    return "no answer within " + seconds.toPlainString() + " s";
   }
 
   /** Why the caller's calls are to go no further, if so. */

@@ -20,7 +20,7 @@ import java.util.stream.StreamSupport;
  * end it has closed itself.
  *
  * <p>{@code hasNext} and {@code next} throw {@link RegistryException} or one of its subclasses.
- * Calling them again after that tries once more, after the last message received.
+ * Calling them again after that throws the same again.
  *
  * @param <T> what is listed
  */
@@ -32,6 +32,7 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
   private PageStream<?, ?, T> stream;
   private Iterator<T> page = Collections.emptyIterator();
   private boolean isComplete;
+  private RegistryException failure;
   private volatile boolean isClosed;
 
   Listing(Connection connection, String token, Function<String, PageStream<?, ?, T>> opener) {
@@ -68,6 +69,7 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
 
   /** Takes one message, or the end, through as many streams as that needs. */
   private void receive() {
+    if (failure != null) throw failure;
     Retry retry = null;
     while (true) {
       try {
@@ -77,8 +79,17 @@ public final class Listing<T> implements Iterable<T>, AutoCloseable {
         closeStream();
         if (isClosed) return;
         if (retry == null) retry = new Retry(connection, connection.newDeadline());
-        retry.await(Failure.of(exception));
+        await(retry, Failure.of(exception));
       }
+    }
+  }
+
+  private void await(Retry retry, Failure last) {
+    try {
+      retry.await(last);
+    } catch (RegistryException exception) {
+      failure = exception;
+      throw exception;
     }
   }
 

@@ -87,8 +87,6 @@ final class PageStream<Q, P, T> implements ClientResponseObserver<Q, P> {
   private Supplier<Optional<Page<T>>> poll(Deadline deadline) throws InterruptedException {
     var event = events.poll(deadline.timeRemaining(TimeUnit.NANOSECONDS), TimeUnit.NANOSECONDS);
     if (event != null) return event;
-    throw Status.DEADLINE_EXCEEDED
-        .withDescription("the listing broke, and no message came in time when it went on")
-        .asRuntimeException();
+    throw Status.DEADLINE_EXCEEDED.asRuntimeException();
   }
 }

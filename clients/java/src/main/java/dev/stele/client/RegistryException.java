@@ -19,7 +19,11 @@ public class RegistryException extends RuntimeException {
   private final Map<String, String> metadata;
 
   RegistryException(Failure failure) {
-    super(failure.message(), failure.exception());
+    this(failure, failure.message());
+  }
+
+  RegistryException(Failure failure, String message) {
+    super(message, failure.exception());
     ErrorInfo info = failure.info().orElse(ErrorInfo.getDefaultInstance());
     code = failure.code();
     reason = info.getReason();

@@ -15,6 +15,7 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -106,6 +107,43 @@ class RetryTest {
   }
 
   @Test
+  void tellsHowLongItWaited() {
+    registry.then();
+    assertTells("DEADLINE_EXCEEDED localhost: no answer within 0.4 s");
+  }
+
+  @Test
+  void tellsTheFailureBeforeTheDeadline() {
+    registry.thenFail(UNAVAILABLE).then();
+    assertTells(
+        "DEADLINE_EXCEEDED localhost: no answer within 0.4 s;"
+            + " the attempt before failed: UNAVAILABLE: told");
+  }
+
+  @Test
+  void tellsTheDeadlineOfTheContextWithoutANumber() {
+    registry.then();
+    var timer = Executors.newSingleThreadScheduledExecutor();
+    try (var context = Context.current().withDeadlineAfter(300, TimeUnit.MILLISECONDS, timer)) {
+      context.run(() -> assertTells("DEADLINE_EXCEEDED localhost: no answer before the deadline"));
+    } finally {
+      timer.shutdownNow();
+    }
+  }
+
+  @Test
+  void namesTheAddressInAFailureThatDoesNotComeFromThere() {
+    registry.thenFail(longWait());
+    assertTells("UNAVAILABLE localhost: told");
+    registry.thenFail(failure(Code.DEADLINE_EXCEEDED));
+    assertTells("DEADLINE_EXCEEDED localhost: told");
+    registry.thenFail(failure(Code.DEADLINE_EXCEEDED));
+    assertTells("DEADLINE_EXCEEDED localhost: no answer within 0.04 s", Duration.ofMillis(40));
+    registry.thenFail(failure(Code.DEADLINE_EXCEEDED, info("DEADLINE_EXCEEDED")));
+    assertTells("DEADLINE_EXCEEDED told");
+  }
+
+  @Test
   void tellsAtOnceWhatCannotBeMended() {
     registry.thenFail(failure(Code.ALREADY_EXISTS, info("VERSION_ALREADY_EXISTS")));
     assertFails(Code.ALREADY_EXISTS, client -> client.register(request()));
@@ -157,6 +195,18 @@ class RetryTest {
       assertEquals(code, exception.code());
     }
     assertEquals(1, registry.requests.size());
+  }
+
+  /** A call of at most 0.4 s fails with this code and message. */
+  private void assertTells(String expected) {
+    assertTells(expected, Duration.ofMillis(400));
+  }
+
+  private void assertTells(String expected, Duration timeout) {
+    try (var client = registry.client(timeout)) {
+      var exception = assertThrows(RegistryException.class, () -> client.get("m", "1.0.0"));
+      assertEquals(expected, exception.code() + " " + exception.getMessage());
+    }
   }
 
   /** Acts as soon as the call has arrived. */
