@@ -13,7 +13,7 @@ import type { Answer, Runner } from "./runner.ts";
 const OPEN_TRIES = 250;
 
 /** What a case is run with. */
-export interface Bench {
+export interface Surroundings {
   readonly language: string;
   readonly runner: Runner;
   readonly proxy: FaultProxy;
@@ -30,26 +30,30 @@ export class ConformanceError extends Error {
   override readonly name = "ConformanceError";
 }
 
-/** Runs a case to its end. @throws ConformanceError at the first step with a difference, with all of that step's. */
-export async function runCase(conformanceCase: ConformanceCase, bench: Bench): Promise<void> {
+/**
+ * Runs a case to its end.
+ *
+ * @throws ConformanceError at the first step with a difference, with all of that step's.
+ */
+export async function runCase(conformanceCase: ConformanceCase, surroundings: Surroundings): Promise<void> {
   const { given = [], givenDescriptionBytes = 0, steps } = conformanceCase;
-  const names = namesOf(conformanceCase, bench);
-  await bench.seed(String(names.get("$model")), expandVersions(given), givenDescriptionBytes);
+  const names = namesOf(conformanceCase, surroundings);
+  await surroundings.seed(String(names.get("$model")), expandVersions(given), givenDescriptionBytes);
   if (!steps.some((step) => "connect" in step)) {
-    await bench.runner.ask({ do: "connect", address: names.get("$proxy"), plaintext: true });
+    await surroundings.runner.ask({ do: "connect", address: names.get("$proxy"), plaintext: true });
   }
-  bench.proxy.expectCalls([]);
+  surroundings.proxy.expectCalls([]);
   for (const [index, step] of steps.entries()) {
-    const differences = await runStep(step, bench, names);
+    const differences = await runStep(step, surroundings, names);
     if (differences.length === 0) continue;
     throw new ConformanceError(`step ${index + 1} (${Object.keys(step)[0]}):\n${differences.join("\n")}`);
   }
-  const unmet = bench.proxy.unmetFaults;
+  const unmet = surroundings.proxy.unmetFaults;
   if (unmet.length > 0) throw new ConformanceError(`these faults were met by no call: ${JSON.stringify(unmet)}`);
 }
 
 // Each case has a model of its own in each language, so that it meets nobody else's versions.
-function namesOf({ subject, place }: ConformanceCase, { language, names }: Bench): Names {
+function namesOf({ subject, place }: ConformanceCase, { language, names }: Surroundings): Names {
   return new Map<string, unknown>([
     ...names,
     ["$model", `conformance/${language}/${subject}-${place}`],
@@ -58,14 +62,14 @@ function namesOf({ subject, place }: ConformanceCase, { language, names }: Bench
   ]);
 }
 
-async function runStep(step: Step, bench: Bench, names: Names): Promise<string[]> {
+async function runStep(step: Step, surroundings: Surroundings, names: Names): Promise<string[]> {
   if ("service" in step) {
-    await bench.control(step.service);
+    await surroundings.control(step.service);
     return [];
   }
-  if (!("take" in step)) bench.proxy.expectCalls(step.faults ?? []);
-  const answer = await bench.runner.ask(toRequest(step, names));
-  return [...compareOutcome(step, answer, names), ...(await compareCalls(step, bench.proxy))];
+  if (!("take" in step)) surroundings.proxy.expectCalls(step.faults ?? []);
+  const answer = await surroundings.runner.ask(toRequest(step, names));
+  return [...compareOutcome(step, answer, names), ...(await compareCalls(step, surroundings.proxy))];
 }
 
 type AskingStep = Exclude<Step, { service: unknown }>;

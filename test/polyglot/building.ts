@@ -1,7 +1,7 @@
 // Building clients the way that their users build them: from a copy of their folder with the protos beside it, with the
 // language's own tools, and with dependencies from its own registry.
 
-import { cp } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runProgram } from "../support/program.ts";
@@ -35,6 +35,12 @@ export async function runAll(
 export async function regenerate(folder: string, path: string, ...programs: readonly string[]): Promise<void> {
   const commands = [`cp -r ${path} before`, "buf generate", `diff -r --exclude=__pycache__ before ${path}`];
   await runAll(folder, commands, pathWith(...programs));
+}
+
+/** The shell commands in the comments of a client's template for buf, which fetch its plugins. */
+export async function fetchingCommands(folder: string): Promise<string> {
+  const template = await readFile(join(folder, "buf.gen.yaml"), "utf8");
+  return [...template.matchAll(/^# {3}(.*)$/gm)].map(([, command]) => command).join("\n");
 }
 
 /** An environment whose PATH has these folders first, and the project's own tools last. */

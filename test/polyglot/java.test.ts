@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { pathWith, runAll } from "./building.ts";
+import { fetchingCommands, pathWith, runAll } from "./building.ts";
 import { testClient } from "./client-suite.ts";
 
 await testClient({
@@ -21,12 +20,10 @@ await testClient({
   // The template is for others, and says how its plugins are fetched. buf adds the names in JSON to the descriptors, so that
   // the code differs from Maven's in bytes, and not in what it is.
   generate: async (folder) => {
-    const template = await readFile(join(folder, "buf.gen.yaml"), "utf8");
-    const fetching = [...template.matchAll(/^# {3}(.*)$/gm)].map(([, command]) => command).join("\n");
     const list = (path: string) => `(cd ${path} && find . -name "*.java" | sort)`;
     const compare = `diff <${list("target/generated-sources/protobuf")} <${list("gen")}`;
     const compile = 'javac -d target/gen -cp "target/lib/*" $(find gen -name "*.java")';
-    await runAll(folder, [fetching, "buf generate", compare, compile], javaEnvironment());
+    await runAll(folder, [await fetchingCommands(folder), "buf generate", compare, compile], javaEnvironment());
   },
   check: async (folder) => {
     await maven(folder, "test");

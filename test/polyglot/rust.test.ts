@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { cacheFolder } from "../support/program.ts";
-import { regenerate, runAll } from "./building.ts";
+import { fetchingCommands, regenerate, runAll } from "./building.ts";
 import { testClient } from "./client-suite.ts";
 
 // What was built is kept, because most of it is what the client depends on.
@@ -21,8 +21,7 @@ await testClient({
   },
   generate: async (folder) => {
     const kept = join(cacheFolder, "rust-plugins");
-    const plugins = "protoc-gen-prost@0.5.0 protoc-gen-tonic@0.5.0";
-    await runAll(folder, [`cargo install --quiet --locked --root "${kept}" ${plugins}`], cargo);
+    await runAll(folder, [await fetchingCommands(folder)], { ...cargo, CARGO_INSTALL_ROOT: kept });
     await regenerate(folder, "src/gen", join(kept, "bin"));
   },
   check: async (folder) => {
